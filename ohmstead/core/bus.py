@@ -1,0 +1,114 @@
+"""The event bus: listeners of an event's exact class are called in place, in one order that all of them see."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+from ohmstead.core.events import Event
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Event)
+Listener = Callable[[E], object]
+Unsubscribe = Callable[[], None]
+
+
+class Bus:
+    """Publishes events to plain callables. Not thread-safe: it belongs to the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[type[Event], tuple[Listener[Any], ...]] = {}
+        self._waiting: deque[Event] = deque()
+        self._publishing = False
+        self._failing: set[Listener[Any]] = set()
+
+    def subscribe(self, event_class: type[E], listener: Listener[E]) -> Unsubscribe:
+        """Call `listener` with every event of exactly this class until the returned function is called."""
+        self._listeners[event_class] = (*self._listeners.get(event_class, ()), listener)
+
+        def unsubscribe() -> None:
+            rest = list(self._listeners.get(event_class, ()))
+            if listener in rest:
+                rest.remove(listener)
+                self._listeners[event_class] = tuple(rest)
+            self._failing.discard(listener)
+
+        return unsubscribe
+
+    def wants(self, event_class: type[Event]) -> bool:
+        """Whether anybody listens to this class, so that nobody makes events for nobody."""
+        return bool(self._listeners.get(event_class))
+
+    def publish(self, event: Event) -> None:
+        """Call every listener of the event's class. What a listener publishes goes out after this event.
+
+        A listener that raises is logged once, until it works again, and does not stop the others.
+        """
+        if self._publishing:
+            self._waiting.append(event)
+            return
+        self._publishing = True
+        try:
+            for listener in self._listeners.get(type(event), ()):
+                try:
+                    listener(event)
+                except Exception:
+                    self._failed(listener, event)
+            while self._waiting:
+                self._deliver(self._waiting.popleft())
+        finally:
+            self._publishing = False
+
+    def _deliver(self, event: Event) -> None:
+        for listener in self._listeners.get(type(event), ()):
+            try:
+                listener(event)
+            except Exception:
+                self._failed(listener, event)
+
+    def _failed(self, listener: Listener[Any], event: Event) -> None:
+        if listener not in self._failing:
+            self._failing.add(listener)
+            log.exception("listener %s failed on %s; further failures of it are not logged", listener, type(event).__name__)
+
+    def stream(self, *event_classes: type[Event], size: int = 1000) -> Stream:
+        """The events of these classes as a bounded async iterator; use it in a `with` block."""
+        return Stream(self, event_classes, size)
+
+
+class Stream:
+    """A bounded queue of events. When its reader is too slow the oldest go, counted in `dropped`."""
+
+    def __init__(self, bus: Bus, event_classes: tuple[type[Event], ...], size: int) -> None:
+        self._bus = bus
+        self._classes = event_classes
+        self._events: deque[Event] = deque(maxlen=size)
+        self._ready = asyncio.Event()
+        self._unsubscribe: list[Unsubscribe] = []
+        self.dropped = 0
+
+    def __enter__(self) -> Stream:
+        self._unsubscribe = [self._bus.subscribe(cls, self._put) for cls in self._classes]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+
+    def _put(self, event: Event) -> None:
+        if len(self._events) == self._events.maxlen:
+            self.dropped += 1
+        self._events.append(event)
+        self._ready.set()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while True:
+            while self._events:
+                yield self._events.popleft()
+            self._ready.clear()
+            await self._ready.wait()

@@ -1,0 +1,79 @@
+"""What travels on the bus. The class of an event is its name; subscribers name the class."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ohmstead.core.model import DeviceStatus, Row, Series, State
+
+
+class Event(msgspec.Struct, frozen=True):
+    """The base of all events; nothing is ever published as a bare Event."""
+
+
+class StateChanged(Event, frozen=True, gc=False):
+    """The live state of a series advanced to another value. `old` is None for the first one."""
+
+    new: State
+    old: State | None
+
+
+class StateReported(Event, frozen=True, gc=False):
+    """The live state of a series advanced in time; its value stayed."""
+
+    new: State
+    old: State
+
+
+class ReadingsStored(Event, frozen=True):
+    """Rows that are new in storage, late and imported ones included, after their commit, sorted by series and time."""
+
+    rows: tuple[Row, ...]
+
+
+class SeriesAdded(Event, frozen=True):
+    """A series exists for the first time in this run."""
+
+    series: Series
+
+
+class DeviceStatusChanged(Event, frozen=True):
+    """A device went online, offline, … with the reason for people."""
+
+    device: str
+    old: DeviceStatus
+    new: DeviceStatus
+    reason: str
+    at_ms: int
+
+
+class DeviceChanged(Event, frozen=True):
+    """A device was added to, changed in or removed from the registry."""
+
+    device: str
+    change: str  # added, changed, removed
+
+
+class DeadLettered(Event, frozen=True):
+    """Something was refused and put aside; one event per group of the same source."""
+
+    source: str
+    reason: str
+    count: int
+
+
+class PluginQuarantined(Event, frozen=True):
+    """A plugin misbehaved and is out until the next start."""
+
+    plugin: str
+    reason: str
+
+
+class ConfigReloaded(Event, frozen=True):
+    """A new configuration is in force; `changed` names the entries that were started, stopped or restarted."""
+
+    changed: tuple[str, ...]
+
+
+class Stopping(Event, frozen=True):
+    """The house is about to stop."""

@@ -1,0 +1,260 @@
+"""The one way in: every source's decoded readings are validated, become state, and go to the writer.
+
+A source makes a Batch, adds what it decoded, and sends it. Once the batch is committed its `settled` callbacks run on
+the event loop: only then may the source acknowledge. What is refused goes to the dead letters, in the same commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from ohmstead.core.bus import Bus
+from ohmstead.core.clock import Clock
+from ohmstead.core.errors import Rejected, Unavailable
+from ohmstead.core.events import DeadLettered, SeriesAdded
+from ohmstead.core.model import DeadLetter, Row, Series, State
+from ohmstead.core.quantity import Kind, Quantities
+from ohmstead.core.states import States
+
+log = logging.getLogger(__name__)
+
+FUTURE_MS = 5 * 60_000  # how far ahead of the hub's clock a reading may be
+MAX_SERIES_PER_DEVICE = 500
+RAW_LIMIT = 64_000  # bytes of a refused message that are kept
+
+Decoder = Callable[["Batch", str, bytes], None]
+Settled = Callable[[Exception | None], None]
+
+
+class Feed:
+    """What ingest keeps of one device: its series, its own ranges, and when it was last heard."""
+
+    __slots__ = ("device", "heard_ms", "online", "ranges", "series")
+
+    def __init__(self, device: str, ranges: Mapping[str, tuple[float, float]] | None = None) -> None:
+        self.device = device
+        self.ranges = ranges or {}
+        self.series: dict[str, Series] = {}
+        self.heard_ms = 0
+        self.online = False  # kept by the registry; while False, hearing the device is reported to it
+
+
+class Registry(Protocol):
+    """What ingest asks of the devices' registry."""
+
+    def admit(self, device: str, source: str) -> Feed:
+        """The feed of a device, made on the spot where auto-registration allows it; Rejected with the reason where not."""
+
+    def heard(self, feed: Feed, now_ms: int) -> None:
+        """A device whose feed is not `online` was heard: it may be so now."""
+
+
+class Store(Protocol):
+    """What ingest asks of the storage."""
+
+    def put(self, batch: Batch) -> None:
+        """Queue a batch, never blocking; after its commit call `batch.settle(None)` on the event loop."""
+
+    def has_room(self) -> bool:
+        """Whether the queue is below its bound."""
+
+    async def room(self) -> None:
+        """Wait until the queue is below its bound."""
+
+
+class Batch:
+    """What one source hands over at once. `live` is False for imports, which never touch the live state."""
+
+    __slots__ = ("_ingest", "_settled", "conflicts", "deltas", "format", "letters", "live", "now_ms", "rows", "source", "texts")
+
+    def __init__(self, ingest: Ingest, source: str, format: str, live: bool = True) -> None:  # noqa: A002
+        self._ingest = ingest
+        self._settled: list[Settled] = []
+        self.source = source
+        self.format = format
+        self.live = live
+        self.now_ms = ingest.clock.now_ms()
+        self.rows: list[Row] = []  # gauges and counters
+        self.deltas: list[Row] = []
+        self.texts: list[Row] = []
+        self.letters: list[DeadLetter] = []
+        self.conflicts: list[Row] = []  # filled by the writer: the instant holds another value already
+
+    def feed(self, device: str) -> Feed:
+        """The feed of a device that was just heard; Rejected when the house does not take it in."""
+        return self._ingest.feed(device, self.source, self.now_ms if self.live else None)
+
+    def add(self, feed: Feed, quantity: str, value: Any, at_ms: int | None = None, from_ms: int | None = None) -> str | None:
+        """Take one value in its canonical unit; None when it was taken, else the reason it was not.
+
+        `at_ms` None means now. `from_ms` begins the period of a delta and must be given for those alone.
+        """
+        series = feed.series.get(quantity)
+        if series is None:
+            try:
+                series = self._ingest.series(feed, quantity)
+            except Rejected as refusal:
+                return str(refusal)
+        if at_ms is None:
+            at_ms = self.now_ms
+        elif at_ms > self.now_ms + FUTURE_MS and self._ingest.clock.trusted:
+            return f"time is {(at_ms - self.now_ms) / 60_000:.0f} min in the future"
+        kind = series.kind
+        if kind is Kind.TEXT:
+            if not isinstance(value, str):
+                return f"{quantity} is a text, not {value!r}"
+            self.texts.append(Row(series, at_ms, value))
+            return None
+        if value.__class__ is not float:
+            if value.__class__ is not int:
+                return f"{quantity} must be a number, not {_show(value)}"
+            value = float(value)
+        if not series.low <= value <= series.high:
+            return f"{quantity} {value:g} {series.unit} is outside {series.low:g} … {series.high:g}"
+        if kind is Kind.DELTA:
+            if from_ms is None or from_ms >= at_ms:
+                return f"{quantity} needs the start of its period, before its end"
+            self.deltas.append(Row(series, at_ms, value, from_ms))
+        else:
+            self.rows.append(Row(series, at_ms, value))
+        return None
+
+    def seed(self, feed: Feed, quantity: str, value: Any) -> str | None:
+        """Fill an empty state with a value that has no time of its own (a retained message); it is never stored."""
+        probe = Batch(self._ingest, self.source, self.format, self.live)
+        reason = probe.add(feed, quantity, value)
+        if reason is None:
+            for row in (*probe.rows, *probe.texts):
+                self._ingest.states.seed(row.series, row.value, self.now_ms)
+        return reason
+
+    def refuse(self, reason: str, raw: bytes, address: str = "", device: str | None = None, format: str | None = None) -> None:  # noqa: A002
+        """Put aside what cannot be taken, in a form that `format` (the batch's own unless given) can replay."""
+        self.letters.append(
+            DeadLetter(
+                format=format or self.format, address=address, source=self.source, reason=reason,
+                raw=raw[:RAW_LIMIT], at_ms=self.now_ms, device=device,
+            )
+        )  # fmt: skip
+
+    def on_settled(self, callback: Settled) -> None:
+        """Call back on the event loop once the batch is committed (None) or given up for good (the error)."""
+        self._settled.append(callback)
+
+    def settle(self, error: Exception | None) -> None:
+        """The writer's word that the batch is committed, or why it never will be."""
+        for callback in self._settled:
+            callback(error)
+
+    @property
+    def size(self) -> int:
+        """Rows and letters in it."""
+        return len(self.rows) + len(self.deltas) + len(self.texts) + len(self.letters)
+
+
+class Ingest:
+    """Validates, keeps the live state, and hands on to the writer. Belongs to the event loop's thread."""
+
+    def __init__(self, bus: Bus, states: States, clock: Clock, quantities: Quantities, store: Store, registry: Registry) -> None:
+        self.bus = bus
+        self.states = states
+        self.clock = clock
+        self.quantities = quantities
+        self._store = store
+        self._registry = registry
+        self._feeds: dict[str, Feed] = {}
+        self.decoders: dict[str, Decoder] = {}
+        self.readings = 0
+        self.refused = 0
+        self.batches = 0
+
+    def decoder(self, format: str, decode: Decoder) -> None:  # noqa: A002
+        """Name the function that decodes a format, so that its dead letters can be replayed."""
+        self.decoders[format] = decode
+
+    def batch(self, source: str, format: str, live: bool = True) -> Batch:  # noqa: A002
+        """An empty batch. `source` is where it comes from, for people; `format` names its decoder."""
+        return Batch(self, source, format, live)
+
+    def feed(self, device: str, source: str, heard_ms: int | None = None) -> Feed:
+        """The feed of a device; Rejected when the registry does not admit it. `heard_ms` says it was heard then."""
+        feed = self._feeds.get(device)
+        if feed is None:
+            feed = self._feeds[device] = self._registry.admit(device, source)
+        if heard_ms is not None:
+            feed.heard_ms = heard_ms
+            if not feed.online:
+                self._registry.heard(feed, heard_ms)
+        return feed
+
+    def drop(self, device: str) -> None:
+        """Forget a feed, because its device changed or left; the next message asks the registry anew."""
+        self._feeds.pop(device, None)
+
+    def series(self, feed: Feed, quantity: str) -> Series:
+        """The series of a device's quantity; Rejected for an unknown quantity or one too many."""
+        series = feed.series.get(quantity)
+        if series is None:
+            known = self.quantities.get(quantity)
+            if known is None:
+                raise Rejected(f"unknown quantity {quantity[:64]!r}")
+            if len(feed.series) >= MAX_SERIES_PER_DEVICE:
+                raise Rejected(f"device {feed.device} has {MAX_SERIES_PER_DEVICE} quantities already")
+            low, high = feed.ranges.get(quantity, (known.low, known.high))
+            series = feed.series[quantity] = Series(feed.device, known, low, high)
+            self.bus.publish(SeriesAdded(series))
+        return series
+
+    def send(self, batch: Batch) -> None:
+        """Move the live state and queue the batch for the writer. Never blocks: mind `room` before you decode much."""
+        if batch.live:
+            set_state, now_ms = self.states.set, batch.now_ms
+            for row in batch.rows:
+                set_state(row.series, row.value, row.at_ms, now_ms)
+            for row in batch.texts:
+                set_state(row.series, row.value, row.at_ms, now_ms)
+        self.batches += 1
+        self.readings += len(batch.rows) + len(batch.deltas) + len(batch.texts)
+        if batch.letters:
+            self.refused += len(batch.letters)
+            self.bus.publish(DeadLettered(batch.source, batch.letters[0].reason, len(batch.letters)))
+        self._store.put(batch)
+
+    async def store(self, batch: Batch, within_s: float = 10.0) -> None:
+        """Send a batch and wait for its commit. Unavailable when that takes longer: the sender should try again."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settled(error: Exception | None) -> None:
+            if not done.done():
+                done.set_result(None) if error is None else done.set_exception(error)
+
+        batch.on_settled(settled)
+        self.send(batch)
+        try:
+            await self.clock.timeout(done, within_s)
+        except TimeoutError:
+            raise Unavailable("storage does not keep up; send it again", retry_after_s=5) from None
+
+    async def room(self, within_s: float | None = None) -> None:
+        """Wait until the writer's queue is below its bound; Unavailable after `within_s`."""
+        if self._store.has_room():
+            return
+        if within_s is None:
+            await self._store.room()
+            return
+        try:
+            await self.clock.timeout(self._store.room(), within_s)
+        except TimeoutError:
+            raise Unavailable("storage does not keep up; try again", retry_after_s=5) from None
+
+    def restore(self, state: State) -> None:
+        """Put back a state after a restart."""
+        self.states.restore(state)
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "…"

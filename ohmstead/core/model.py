@@ -1,0 +1,192 @@
+"""The records that flow through the house. Nonsense is refused when one is made and not looked for again."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from ohmstead.core.quantity import Quantity
+
+SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def is_slug(text: str) -> bool:
+    """Whether `text` can be an id: letters, digits, _ and -, at most 64, beginning with a letter or digit."""
+    return SLUG.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a device says of one quantity, in the quantity's canonical unit.
+
+    `at` is aware; None means now. `device` is None for the device whose stream yields it, else the id of one behind
+    it. `start` states the beginning of the period of a delta. ValueError for a naive time, NaN or infinity.
+    """
+
+    quantity: str
+    value: float | str
+    at: datetime | None = None
+    device: str | None = None
+    start: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, float) and not math.isfinite(self.value):
+            raise ValueError(f"{self.quantity}: {self.value} is no number")
+        for at in (self.at, self.start):
+            if at is not None and at.tzinfo is None:
+                raise ValueError(f"{self.quantity}: time without a zone: {at.isoformat()}")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """A device that a gateway announces, or what a device says of itself (`id` None: the one whose stream it is)."""
+
+    id: str | None = None
+    name: str | None = None
+    kind: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    firmware: str | None = None
+    serial: str | None = None
+    via: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class DeviceStatus(StrEnum):
+    """Where a device stands."""
+
+    UNKNOWN = "unknown"  # never heard of
+    ONLINE = "online"
+    OFFLINE = "offline"
+    ERROR = "error"
+    MAINTENANCE = "maintenance"  # a person works on it: never swept offline
+    DECOMMISSIONED = "decommissioned"  # gone for good; its history stays
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a device says of its own health: online, offline or error; `device` as in Reading."""
+
+    status: DeviceStatus
+    device: str | None = None
+    code: str | None = None
+    message: str | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a device is to do. `capability` is "switch" (value "on" or "off") or "set" (a quantity and its value)."""
+
+    device: str
+    capability: str
+    value: float | str
+    quantity: str | None = None
+
+
+class Series:
+    """One quantity of one device, addressed `device.quantity`.
+
+    One object for the life of the house, compared by identity. `key` is the integer that stands for it in storage,
+    None until something of it is stored. `low` and `high` are the range that ingest believes.
+    """
+
+    __slots__ = ("device", "high", "key", "kind", "low", "quantity", "unit")
+
+    def __init__(self, device: str, quantity: Quantity, low: float | None = None, high: float | None = None) -> None:
+        self.device = device
+        self.quantity = quantity.name
+        self.unit = quantity.unit
+        self.kind = quantity.kind
+        self.low = quantity.low if low is None else low
+        self.high = quantity.high if high is None else high
+        self.key: int | None = None
+
+    @property
+    def address(self) -> str:
+        """`device.quantity`."""
+        return f"{self.device}.{self.quantity}"
+
+    def __repr__(self) -> str:
+        return f"Series({self.address})"
+
+
+class State(msgspec.Struct, frozen=True, gc=False):
+    """The latest reading of one series.
+
+    `changed_ms`: instant of the first reading with this value. `updated_ms`: instant of the newest reading.
+    `reported_ms`: the hub's clock at the newest arrival, late ones included. `restored`: read back after a restart,
+    nothing heard since.
+    """
+
+    series: Series
+    value: float | str
+    changed_ms: int
+    updated_ms: int
+    reported_ms: int
+    restored: bool = False
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One reading on its way to storage. `from_ms` is the start of a delta's period and None for the others."""
+
+    series: Series
+    at_ms: int
+    value: float | str
+    from_ms: int | None = None
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """What was refused, as it came.
+
+    `format` names the decoder that can replay it, `address` what that decoder needs beside the bytes (a topic, a
+    device id), `source` where it came from, for people.
+    """
+
+    format: str
+    address: str
+    source: str
+    reason: str
+    raw: bytes
+    at_ms: int
+    device: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who asks. `scopes` are what they may do; `device` restricts a device's own secret to that device."""
+
+    id: str
+    scopes: frozenset[str] = frozenset()
+    device: str | None = None
+
+    def may(self, scope: str) -> bool:
+        """Whether one of the scopes covers `scope`; `*` covers all."""
+        return "*" in self.scopes or scope in self.scopes
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A physical thing as the registry knows it; its live status and times are beside it, not in it."""
+
+    id: str
+    name: str
+    kind: str = "other"
+    location: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    firmware: str | None = None
+    serial: str | None = None
+    via: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    offline_after_s: float = 120.0
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    origin: str = "api"  # yaml (read-only over the API), api, or auto

@@ -1,0 +1,214 @@
+"""The hooks a plugin may implement, and the records it hands over.
+
+Hooks are synchronous and only declare; what they declare does the work. They are called at start and at reload, one
+plugin at a time, never on a hot path. A hook that raises is named with its plugin in the log, and that plugin is
+quarantined; the house goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pluggy
+
+from ohmstead.core.model import Command, DeviceInfo, Reading, Status
+from ohmstead.core.quantity import Quantity
+from ohmstead.core.route import Route
+
+if TYPE_CHECKING:
+    from ohmstead.core.hub import Hub
+
+PROJECT = "ohmstead"
+API_VERSION = 1
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+Item = Reading | DeviceInfo | Status
+Schema = Mapping[Any, Any]
+
+
+class Link(Protocol):
+    """A connection to a device that its stream and its commands share."""
+
+    def readings(self) -> AsyncIterator[Item]:
+        """What the device says, for as long as it is there."""
+
+    async def command(self, command: Command) -> None:
+        """Tell the device; return once it took the command. Its own report, not this, proves it was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One product family or format.
+
+    `schema` maps voluptuous markers (with descriptions) to validators. `readings(options, context)` is an async
+    generator: it ends or raises Unavailable when the device is gone, and the hub starts it again. A device that is
+    commanded over the same connection declares `connect(options, context)` instead, an async context manager of a
+    Link. `capabilities` are the commands it takes: "switch", "set".
+    """
+
+    type: str
+    schema: Schema
+    readings: Callable[[Mapping[str, Any], Any], AsyncIterator[Item]] | None = None
+    connect: Callable[[Mapping[str, Any], Any], AbstractAsyncContextManager[Link]] | None = None
+    capabilities: frozenset[str] = frozenset()
+    description: str = ""
+    zeroconf: tuple[str, ...] = ()  # service types that find it, e.g. "_shelly._tcp.local."
+    recognise: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None = None  # found service -> options
+    templates: Path | None = None  # a folder of YAML device templates, read by the configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A top-level part of the YAML: its key, schema, and what to do with it.
+
+    `apply(value)` is called at start and after a reload that changed it, with validated data; None when the part is
+    missing. `restart` names what of it needs a restart of the hub.
+    """
+
+    key: str
+    schema: Any
+    apply: Callable[[Any], Awaitable[None]] | None = None
+    description: str = ""
+    default: Any = None
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work on a schedule: five cron fields in the house's zone, or every `every_s` seconds."""
+
+    name: str
+    run: Callable[[], Awaitable[object]]
+    cron: str | None = None
+    every_s: float | None = None
+    catch_up: bool = True  # run once at start when a due time passed while the hub was down
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """A feature's own tables: the folder of its migrations and its version table `schema_<feature>`."""
+
+    feature: str
+    migrations: Path
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRow:
+    """One reading of a file: `quantity` and `value` are canonical; `place` says where it stood ("line 14")."""
+
+    device: str
+    quantity: str
+    value: float
+    at_ms: int
+    from_ms: int | None = None
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """Reads readings from a file.
+
+    `read(path, options)` yields ImportRow, or a str: a mistake of that place, which is skipped and reported.
+    `size(path)` is the number of bytes `progress` counts towards.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    schema: Schema
+    read: Callable[[Path, Mapping[str, Any]], Iterator[ImportRow | str]]
+    description: str = ""
+
+
+@dataclass(slots=True)
+class Declared:
+    """What one plugin declared, held as plain objects."""
+
+    integrations: list[Integration] = field(default_factory=list)
+    quantities: list[Quantity] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
+    tables: list[Tables] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    importers: list[Importer] = field(default_factory=list)
+
+
+class Hooks:
+    """The hookspecs. A plugin implements those it needs; unknown ones are an error."""
+
+    @hookspec
+    def ohmstead_integrations(self) -> Integration | Iterable[Integration]:
+        """Called when the plugin is loaded. Returns one Integration or several. A plugin that raises is quarantined.
+
+        Example: `return Integration("shelly_plug", SCHEMA, readings)`
+        """
+        raise AssertionError
+
+    @hookspec
+    def ohmstead_quantities(self) -> Iterable[Quantity]:
+        """Called when the plugin is loaded. Returns quantities the built-in table lacks. A plugin that raises is quarantined.
+
+        Example: `return [Quantity("ozone", "ppm", Kind.GAUGE, "ozone in the air", 0, 100)]`
+        """
+        raise AssertionError
+
+    @hookspec
+    def ohmstead_sections(self, hub: Hub) -> Iterable[Section]:
+        """Called before the configuration is checked. Returns the plugin's own parts of the YAML. A plugin that raises is quarantined.
+
+        Example: `return [Section("tariffs", SCHEMA, self.apply, "what energy costs")]`
+        """
+        raise AssertionError
+
+    @hookspec
+    def ohmstead_tables(self) -> Iterable[Tables]:
+        """Called before the database is opened. Returns the plugin's tables. A plugin that raises is quarantined.
+
+        Example: `return [Tables("ledger", Path(__file__).parent / "migrations")]`
+        """
+        raise AssertionError
+
+    @hookspec
+    def ohmstead_routes(self, hub: Hub) -> Iterable[Route]:
+        """Called at start and reload. Returns operations of the API. A plugin that raises is quarantined.
+
+        Example: `return [Route("GET", "/hello", hello, scope="read", summary="Say hello")]`
+        """
+        raise AssertionError
+
+    @hookspec
+    def ohmstead_jobs(self, hub: Hub) -> Iterable[Job]:
+        """Called at start and reload. Returns work on a schedule. A plugin that raises is quarantined.
+
+        Example: `return [Job("retention", retention.run, cron="17 3 * * *")]`
+        """
+        raise AssertionError
+
+    @hookspec
+    def ohmstead_importers(self) -> Importer | Iterable[Importer]:
+        """Called when the plugin is loaded. Returns readers of files. A plugin that raises is quarantined.
+
+        Example: `return Importer("csv", (".csv",), SCHEMA, read)`
+        """
+        raise AssertionError
+
+    @hookspec
+    def ohmstead_started(self, hub: Hub) -> None:
+        """Called once everything runs. Returns nothing; may start tasks through `hub.tasks`. A plugin that raises is quarantined.
+
+        Example: `hub.tasks.start("greeter", greet(hub))`
+        """
+
+    @hookspec
+    def ohmstead_stopping(self, hub: Hub) -> None:
+        """Called when the house stops, before anything is closed. Returns nothing. What it raises is logged.
+
+        Example: `log.info("goodbye")`
+        """
