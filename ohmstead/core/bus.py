@@ -47,7 +47,7 @@ class Bus:
     def publish(self, event: Event) -> None:
         """Call every listener of the event's class. What a listener publishes goes out after this event.
 
-        A listener that raises is logged once, until it works again, and does not stop the others.
+        Of a listener that raises, the first failure is logged; the others are called all the same.
         """
         if self._publishing:
             self._waiting.append(event)
@@ -57,8 +57,8 @@ class Bus:
             for listener in self._listeners.get(type(event), ()):
                 try:
                     listener(event)
-                except Exception:
-                    self._failed(listener, event)
+                except Exception as error:
+                    self._failed(listener, event, error)
             while self._waiting:
                 self._deliver(self._waiting.popleft())
         finally:
@@ -68,13 +68,13 @@ class Bus:
         for listener in self._listeners.get(type(event), ()):
             try:
                 listener(event)
-            except Exception:
-                self._failed(listener, event)
+            except Exception as error:
+                self._failed(listener, event, error)
 
-    def _failed(self, listener: Listener[Any], event: Event) -> None:
+    def _failed(self, listener: Listener[Any], event: Event, error: Exception) -> None:
         if listener not in self._failing:
             self._failing.add(listener)
-            log.exception("listener %s failed on %s; further failures of it are not logged", listener, type(event).__name__)
+            log.error("listener %s failed on %s; its further failures are not logged", listener, type(event).__name__, exc_info=error)
 
     def stream(self, *event_classes: type[Event], size: int = 1000) -> Stream:
         """The events of these classes as a bounded async iterator; use it in a `with` block."""

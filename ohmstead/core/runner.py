@@ -1,0 +1,241 @@
+"""Runs one configured device: its stream into ingest, its commands out, "unavailable" when it is gone.
+
+The hub owns the task, the retry, the log line and the clock; the integration owns only its device.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
+
+import msgspec
+
+from ohmstead.core.clock import Clock, from_ms, to_ms
+from ohmstead.core.errors import NotFound, PluginError, Rejected, Unavailable, Unsupported
+from ohmstead.core.ingest import Batch, Ingest
+from ohmstead.core.isolation import SecondLoop
+from ohmstead.core.model import Command, DeviceInfo, DeviceStatus, Reading, Status
+from ohmstead.core.plugin import Integration, Item, Link
+from ohmstead.core.supervise import Task, Tasks
+
+COMMAND_LIMIT_S = 10.0
+BREATH = 100  # items taken in a row before the other tasks get their turn
+FLOOD_PER_S = 5000.0  # readings a foreign plugin may send per second over the long run
+FLOOD_BURST = 50_000.0
+FORMAT = "reading"
+
+
+class Registry(Protocol):
+    """What a runner tells the devices' registry."""
+
+    def announce(self, info: DeviceInfo, device: str) -> None:
+        """What a device says of itself; `device` is the one whose stream it came from."""
+
+    def report(self, status: Status, device: str) -> None:
+        """How a device says it is."""
+
+
+class Source(Protocol):
+    """What makes the context an integration gets, on the loop it runs on."""
+
+    def __call__(self, device: str, after_stored: Callable[[Callable[[], None]], None], foreign: bool) -> Any: ...
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One configured device: its id, integration, checked options, and the plugin it is from if that is foreign."""
+
+    device: str
+    integration: Integration
+    options: Mapping[str, Any]
+    foreign: str | None = None
+
+
+class Runner:
+    """The life of one entry."""
+
+    def __init__(self, entry: Entry, ingest: Ingest, registry: Registry, clock: Clock, second: SecondLoop,
+                 make_context: Source, on_flood: Callable[[str], None]) -> None:  # fmt: skip
+        self.entry = entry
+        self._ingest, self._registry, self._clock, self._second = ingest, registry, clock, second
+        self._make_context, self._on_flood = make_context, on_flood
+        self._link: Link | None = None
+        self._source = f"{entry.integration.type}:{entry.device}"
+        self._tokens, self._filled = FLOOD_BURST, clock.monotonic()
+        self.devices = {entry.device}
+
+    async def run(self, task: Task) -> None:
+        """Take in what the device says until it is gone."""
+        entry = self.entry
+        after = self._after_stored if entry.foreign is None else self._after_stored_elsewhere()
+        context = self._make_context(entry.device, after, entry.foreign is not None)
+        taken = 0
+        async for item in self._items(context):
+            self._take(item)
+            task.up()
+            taken += 1
+            if entry.foreign is not None:
+                self._meter(entry.foreign)
+            if taken % BREATH == 0:
+                await asyncio.sleep(0)
+            await self._ingest.room()
+        raise Unavailable("the device ended its stream")
+
+    async def _items(self, context: Any) -> AsyncIterator[Item]:
+        if self.entry.foreign is None:
+            async for item in self._stream(context):
+                yield item
+        else:
+            async for item in self._second.stream(lambda: self._stream(context)):
+                yield item
+
+    async def _stream(self, context: Any) -> AsyncIterator[Item]:
+        """The device's own stream, on whichever loop this runs."""
+        integration, options = self.entry.integration, self.entry.options
+        if integration.connect is None:
+            if integration.readings is None:
+                raise PluginError(f"integration {integration.type} declares neither readings nor connect")
+            async for item in integration.readings(options, context):
+                yield item
+            return
+        async with self._opened(integration.connect(options, context)) as link:
+            async for item in link.readings():
+                yield item
+
+    @asynccontextmanager
+    async def _opened(self, connection: AbstractAsyncContextManager[Link]) -> AsyncIterator[Link]:
+        async with connection as link:
+            self._link = link
+            try:
+                yield link
+            finally:
+                self._link = None
+
+    def _take(self, item: Item) -> None:
+        if isinstance(item, Reading):
+            self._reading(item)
+        elif isinstance(item, DeviceInfo):
+            if item.id is not None:
+                self.devices.add(item.id)
+            self._registry.announce(item, self.entry.device)
+        elif isinstance(item, Status):
+            self._registry.report(item, self.entry.device)
+        else:
+            raise PluginError(f"a stream yields Reading, DeviceInfo or Status, not {type(item).__name__}")
+
+    def _reading(self, reading: Reading) -> None:
+        device = reading.device or self.entry.device
+        self.devices.add(device)
+        batch = self._ingest.batch(self._source, FORMAT)
+        add(batch, device, reading)
+        self._ingest.send(batch)
+
+    def _meter(self, plugin: str) -> None:
+        now = self._clock.monotonic()
+        self._tokens = min(FLOOD_BURST, self._tokens + (now - self._filled) * FLOOD_PER_S) - 1
+        self._filled = now
+        if self._tokens < 0:
+            self._on_flood(plugin)
+            raise PluginError(f"plugin {plugin} floods the house with more than {FLOOD_PER_S:g} readings a second")
+
+    def _after_stored(self, callback: Callable[[], None]) -> None:
+        """Call back once everything taken so far is committed: an empty batch settles after all before it."""
+        batch = self._ingest.batch(self._source, FORMAT)
+        batch.on_settled(lambda error: callback() if error is None else None)
+        self._ingest.send(batch)
+
+    def _after_stored_elsewhere(self) -> Callable[[Callable[[], None]], None]:
+        here = asyncio.get_running_loop()
+
+        def after(callback: Callable[[], None]) -> None:
+            here.call_soon_threadsafe(self._after_stored, callback)
+
+        return after
+
+    def gone(self, reason: str) -> None:
+        """The device cannot be reached: say so of it and of everything behind it."""
+        for device in self.devices:
+            self._registry.report(Status(DeviceStatus.OFFLINE, device, message=reason), self.entry.device)
+
+    async def command(self, command: Command) -> None:
+        """Tell the device. Unsupported, Unavailable when it is not connected or does not answer."""
+        if command.capability not in self.entry.integration.capabilities:
+            raise Unsupported(f"{self.entry.integration.type} takes no {command.capability!r} command")
+        link = self._link
+        if link is None:
+            raise Unavailable(f"{self.entry.device} is not connected")
+        try:
+            if self.entry.foreign is None:
+                await self._clock.timeout(link.command(command), COMMAND_LIMIT_S)
+            else:
+                await self._second.call(lambda: _coroutine(link.command(command)), COMMAND_LIMIT_S)
+        except TimeoutError:
+            raise Unavailable(f"{self.entry.device} does not answer") from None
+
+
+async def _coroutine(work: Awaitable[None]) -> None:
+    await work
+
+
+def add(batch: Batch, device: str, reading: Reading) -> None:
+    """Add a device's reading to a batch; what is refused becomes a dead letter that `decode` can replay."""
+    try:
+        feed = batch.feed(device)
+        at_ms = None if reading.at is None else to_ms(reading.at)
+        start_ms = None if reading.start is None else to_ms(reading.start)
+        reason = batch.add(feed, reading.quantity, reading.value, at_ms, start_ms)
+    except Rejected as refusal:
+        reason = str(refusal)
+    if reason is not None:
+        at = reading.at or from_ms(batch.now_ms)
+        raw = msgspec.json.encode({"quantity": reading.quantity, "value": reading.value, "at": at, "start": reading.start})
+        batch.refuse(reason, raw, device, device, FORMAT)
+
+
+def decode(batch: Batch, address: str, raw: bytes) -> None:
+    """Replay a refused reading; `address` is its device."""
+    add(batch, address, msgspec.convert(msgspec.json.decode(raw), Reading))
+
+
+class Runners:
+    """All entries of the house."""
+
+    def __init__(self, tasks: Tasks, make: Callable[[Entry], Runner]) -> None:
+        self._tasks, self._make = tasks, make
+        self._running: dict[str, tuple[Runner, Task]] = {}
+
+    async def apply(self, entries: Mapping[str, Entry]) -> list[str]:
+        """Make exactly these run, touching only what changed; the ids that were started, stopped or restarted."""
+        stale = [device for device, (runner, _) in self._running.items() if entries.get(device) != runner.entry]
+        await asyncio.gather(*(self.stop(device) for device in stale))
+        fresh = [device for device in entries if device not in self._running]
+        for device in fresh:
+            self._start(entries[device])
+        return sorted({*stale, *fresh})
+
+    def _start(self, entry: Entry) -> None:
+        runner = self._make(entry)
+        task = self._tasks.start(f"{entry.integration.type} {entry.device}", runner.run, on_down=runner.gone, on_given_up=runner.gone)
+        self._running[entry.device] = (runner, task)
+
+    async def stop(self, device: str) -> None:
+        """Stop one entry; nothing happens when it does not run."""
+        found = self._running.pop(device, None)
+        if found is not None:
+            await self._tasks.stop(found[1].name)
+
+    async def stop_plugin(self, plugin: str) -> None:
+        """Stop every entry of a foreign plugin."""
+        await asyncio.gather(*(self.stop(d) for d, (runner, _) in list(self._running.items()) if runner.entry.foreign == plugin))
+
+    async def command(self, command: Command) -> None:
+        """Pass a command to the runner of its device or of the gateway it is behind; NotFound when there is none."""
+        for runner, _ in self._running.values():
+            if command.device in runner.devices:
+                await runner.command(command)
+                return
+        raise NotFound(f"no integration runs device {command.device!r}, so it takes no commands")
+
+    def __iter__(self) -> Any:
+        return iter(self._running.values())
