@@ -76,19 +76,20 @@ class Bus:
             self._failing.add(listener)
             log.error("listener %s failed on %s; its further failures are not logged", listener, type(event).__name__, exc_info=error)
 
-    def stream(self, *event_classes: type[Event], size: int = 1000) -> Stream:
-        """The events of these classes as a bounded async iterator; use it in a `with` block."""
-        return Stream(self, event_classes, size)
+    def stream(self, *event_classes: type[Event], size: int = 1000, wake: Callable[[], object] | None = None) -> Stream:
+        """The events of these classes as a bounded async iterator; use it in a `with` block. `wake` is told of each."""
+        return Stream(self, event_classes, size, wake)
 
 
 class Stream:
     """A bounded queue of events. When its reader is too slow the oldest go, counted in `dropped`."""
 
-    def __init__(self, bus: Bus, event_classes: tuple[type[Event], ...], size: int) -> None:
+    def __init__(self, bus: Bus, event_classes: tuple[type[Event], ...], size: int, wake: Callable[[], object] | None) -> None:
         self._bus = bus
         self._classes = event_classes
         self._events: deque[Event] = deque(maxlen=size)
         self._ready = asyncio.Event()
+        self._wake = wake or self._ready.set
         self._unsubscribe: list[Unsubscribe] = []
         self.dropped = 0
 
@@ -104,11 +105,23 @@ class Stream:
         if len(self._events) == self._events.maxlen:
             self.dropped += 1
         self._events.append(event)
-        self._ready.set()
+        self._wake()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._events
+
+    def take(self) -> Event | None:
+        """The oldest event that waits, or None; may be called from another thread."""
+        try:
+            return self._events.popleft()
+        except IndexError:
+            return None
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         while True:
-            while self._events:
-                yield self._events.popleft()
+            while (event := self.take()) is not None:
+                yield event
             self._ready.clear()
             await self._ready.wait()

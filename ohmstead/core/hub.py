@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,12 +15,15 @@ from ohmstead.core.errors import PluginError
 from ohmstead.core.events import Stopping
 from ohmstead.core.ingest import Ingest, Store
 from ohmstead.core.ingest import Registry as Admission
-from ohmstead.core.isolation import SecondLoop, Watchdog
+from ohmstead.core.isolation import SecondLoop, Watchdog, guard
 from ohmstead.core.loader import Loader, Plugin
+from ohmstead.core.plugin import Job
 from ohmstead.core.quantity import Quantities
+from ohmstead.core.route import Route
 from ohmstead.core.runner import FORMAT, Entry, Registry, Runner, Runners, Source, decode
 from ohmstead.core.states import States
 from ohmstead.core.supervise import Tasks
+from ohmstead.core.visitor import Visitor
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +61,30 @@ class Hub:
         if found is None:
             raise PluginError(f"this house has no {kind.__name__}")
         return found  # type: ignore[no-any-return]
+
+    def visitor(self, plugin: str) -> Visitor:
+        """What a foreign plugin is given instead of the hub."""
+        return Visitor(self, plugin)
+
+    def routes(self) -> list[Route]:
+        """The operations of the API that plugins declare; those of foreign plugins run on the second loop."""
+        return [
+            route if plugin.shipped else replace(route, handler=guard(self.second, route.handler))
+            for plugin, route in self.plugins.collect("ohmstead_routes", hub=self)
+        ]
+
+    def jobs(self) -> list[Job]:
+        """The work on a schedule that plugins declare; that of foreign plugins runs on the second loop."""
+        return [
+            job if plugin.shipped else replace(job, run=self._elsewhere(job.run))
+            for plugin, job in self.plugins.collect("ohmstead_jobs", hub=self)
+        ]
+
+    def _elsewhere(self, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+        async def there() -> object:
+            return await work()
+
+        return lambda: self.second.call(there)
 
     def connect(self, store: Store, devices: Any, make_context: Source) -> None:
         """Join ingest and the runners to the storage and the devices' registry."""

@@ -141,7 +141,10 @@ class Declared:
 
 
 class Hooks:
-    """The hookspecs. A plugin implements those it needs; unknown ones are an error."""
+    """The hookspecs. A plugin implements those it needs; unknown ones are an error.
+
+    A plugin that does not ship with Ohmstead gets a `Visitor` as its `hub`.
+    """
 
     @hookspec
     def ohmstead_integrations(self) -> Integration | Iterable[Integration]:
@@ -201,9 +204,9 @@ class Hooks:
 
     @hookspec
     def ohmstead_started(self, hub: Hub) -> None:
-        """Called once everything runs. Returns nothing; may start tasks through `hub.tasks`. A plugin that raises is quarantined.
+        """Called once everything runs. Returns nothing; may start work that goes on. A plugin that raises is quarantined.
 
-        Example: `hub.tasks.start("greeter", greet(hub))`
+        Example: `hub.run("greeter", lambda: greet(hub))`
         """
 
     @hookspec
