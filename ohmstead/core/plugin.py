@@ -106,7 +106,7 @@ class ImportRow:
 
     device: str
     quantity: str
-    value: float
+    value: float | str
     at_ms: int
     from_ms: int | None = None
     place: str = ""

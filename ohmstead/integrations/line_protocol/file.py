@@ -1,0 +1,57 @@
+"""Files of line protocol, as `influx_inspect export` and `influxd inspect export-lp` write them."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import voluptuous as vol
+
+from ohmstead.core import validate
+from ohmstead.core.plugin import Importer, ImportRow
+from ohmstead.integrations.line_protocol.parser import PRECISIONS, Mistake, Parser, Point
+
+LINES = 1000
+_MAGIC = b"\x1f\x8b"
+
+
+def importer() -> Importer:
+    """The importer of `*.lp` and `*.line` files."""
+    schema = {
+        vol.Optional("precision", default="ns", description="unit of the timestamps"): validate.one_of(*PRECISIONS),
+        vol.Optional("device", description="the device that all lines are of, instead of what they say"): validate.slug,
+    }
+    return Importer("line_protocol", (".lp", ".line", ".lp.gz", ".line.gz"), schema, read, "InfluxDB line protocol")
+
+
+def read(path: Path, options: Mapping[str, Any]) -> Iterator[ImportRow | str]:
+    """The readings of a file; a line without a time is a mistake, since a file does not say when it was sent."""
+    parser = Parser(options["precision"])
+    number = 1
+    with _opened(path) as file:
+        while lines := [line.decode("utf-8", "replace").rstrip("\n") for line in file.readlines(64 * LINES)]:
+            points, mistakes = parser.parse(lines, number)
+            yield from _in_order(points, mistakes, options.get("device"))
+            number += len(lines)
+
+
+def _opened(path: Path) -> BinaryIO:
+    with path.open("rb") as file:
+        packed = file.read(2) == _MAGIC
+    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+
+
+def _in_order(points: list[Point], mistakes: list[Mistake], device: str | None) -> Iterator[ImportRow | str]:
+    for mistake in mistakes:
+        yield f"line {mistake.line}, column {mistake.column}: {mistake.reason}"
+    for point in points:
+        if point.at_ms is None:
+            yield f"line {point.line}: no time"
+            continue
+        for name, value in point.fields.items():
+            if value.__class__ is bool:
+                yield f"line {point.line}: {name} is true or false, not a number"
+            else:
+                yield ImportRow(device or point.head.device, name, value, point.at_ms, None, f"line {point.line}")

@@ -1,0 +1,121 @@
+"""InfluxDB line protocol: text into points.
+
+Most lines need no care: two spaces, no backslash, no quote, numbers. Those are split; everything else goes through the
+grammar in `grammar.py`, which also finds out what is wrong and where. Both read the same language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from ohmstead.integrations.line_protocol import grammar
+from ohmstead.integrations.line_protocol.grammar import Head, Malformed, Value
+
+# Unit of the timestamps -> (factor, divisor) that make milliseconds. Source: InfluxDB 1.x and 2.x write API.
+PRECISIONS: Mapping[str, tuple[int, int]] = {
+    "n": (1, 1_000_000), "ns": (1, 1_000_000), "u": (1, 1000), "us": (1, 1000), "µ": (1, 1000), "ms": (1, 1),
+    "s": (1000, 1), "m": (60_000, 1), "h": (3_600_000, 1),
+}  # fmt: skip
+# What split(), float() and int() understand and line protocol does not, or what needs the grammar.
+_SPECIAL = b'\\"\t\r\x0b\x0c\x1c\x1d\x1e\x1f'
+_LINES, _BYTES = 1000, 64 * 1024  # of one portion: about 2 ms of work
+
+
+class Point(msgspec.Struct, frozen=True, gc=False):
+    """One line: who, its fields, and when in milliseconds (None: not said). `line` counts from 1."""
+
+    head: Head
+    fields: dict[str, Value]
+    at_ms: int | None
+    line: int
+
+
+class Mistake(msgspec.Struct, frozen=True, gc=False):
+    """A line that is none: the text, where it stood (both from 1) and what is wrong, in the reference's words."""
+
+    text: str
+    line: int
+    column: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"unable to parse '{self.text}': {self.reason}"
+
+
+class Parser:
+    """Reads the lines of one message. It keeps what comes before the fields, since senders repeat it."""
+
+    def __init__(self, precision: str = "ns") -> None:
+        self._factor, self._divisor = PRECISIONS[precision]
+        self._heads: dict[str, Head] = {}
+
+    def parse(self, lines: Sequence[str], first: int = 1) -> tuple[list[Point], list[Mistake]]:
+        """The points of these lines, the first of which has the number `first`, and the lines that are none."""
+        points: list[Point] = []
+        mistakes: list[Mistake] = []
+        append, heads, factor, divisor = points.append, self._heads, self._factor, self._divisor
+        latest, plain = grammar.LATEST_MS, _is_plain(lines)
+        for number, line in enumerate(lines, first):
+            try:
+                if plain or _is_plain((line,)):
+                    head_text, text, stamp = line.split(" ")
+                    fields = _plain_fields(text)
+                    if stamp.isdigit() and (at_ms := int(stamp) * factor // divisor) <= latest:
+                        append(Point(heads[head_text], fields, at_ms, number))
+                        continue
+            except (ValueError, KeyError):
+                pass
+            found = self._careful(line, number)
+            if found.__class__ is Point:
+                append(found)
+            elif found.__class__ is Mistake:
+                mistakes.append(found)
+        return points, mistakes
+
+    def _careful(self, line: str, number: int) -> Point | Mistake | None:
+        line = line.rstrip("\r")
+        if not line.strip() or line.lstrip().startswith("#"):
+            return None
+        try:
+            head, fields, stamp = grammar.read(line)
+            at_ms = None if stamp is None else grammar.in_range(stamp * self._factor // self._divisor)
+        except Malformed as error:
+            return Mistake(line, number, error.column, error.reason)
+        return Point(self._heads.setdefault(head.text, head), fields, at_ms, number)
+
+
+def _is_plain(lines: Sequence[str]) -> bool:
+    text = "".join(lines)
+    return text.isascii() and len(raw := text.encode()) == len(raw.translate(None, _SPECIAL))
+
+
+def _plain_fields(text: str) -> dict[str, Value]:
+    """The fields of a line that needs no care; ValueError when it does, or is wrong."""
+    fields: dict[str, Value] = {}
+    for pair in text.split(","):
+        key, digits = pair.split("=")
+        if digits[-1:] == "i" and len(digits) < 19 and digits[:-1].isdigit() and key:
+            fields[key] = int(digits[:-1])
+            continue
+        value = float(digits)
+        if value - value != 0.0 or digits[0] == "+" or not key or "_" in digits:
+            raise ValueError(pair)
+        fields[key] = value
+    return fields
+
+
+def portions(raw: bytes) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a message, a bounded number at a time, each portion with the number of its first line.
+
+    What is not UTF-8 comes out as U+FFFD, which is in no name we know.
+    """
+    number, start = 1, 0
+    while start < len(raw):
+        end = raw.find(b"\n", start + _BYTES)
+        end = len(raw) if end < 0 else end
+        lines = raw[start:end].decode("utf-8", "replace").split("\n")
+        for at in range(0, len(lines), _LINES):
+            yield number + at, lines[at : at + _LINES]
+        number, start = number + len(lines), end + 1

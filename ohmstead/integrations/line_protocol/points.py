@@ -1,0 +1,98 @@
+"""Points into readings: the tag `device_id`, else `device`, else the measurement is the device; fields are quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ohmstead.core.errors import Invalid, Rejected
+from ohmstead.core.ingest import Batch, Feed
+from ohmstead.integrations.line_protocol import grammar
+from ohmstead.integrations.line_protocol.grammar import Head, Value
+from ohmstead.integrations.line_protocol.parser import PRECISIONS, Mistake, Parser, Point, portions
+
+FORMAT = "line_protocol"
+TOLD = 20  # mistakes that an answer names
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the points of one message."""
+
+    refused: int = 0  # points of which something was refused
+    reasons: list[str] = field(default_factory=list)  # of the first few
+    malformed: list[Mistake] = field(default_factory=list)  # the first few
+    points: int = 0
+
+    def refuse(self, reason: str) -> None:
+        """Count one point."""
+        self.refused += 1
+        if len(self.reasons) < TOLD:
+            self.reasons.append(reason)
+
+    def mistake(self, mistakes: Iterable[Mistake]) -> None:
+        """Remember the first few lines that are none."""
+        self.malformed += [m for m, _ in zip(mistakes, range(TOLD - len(self.malformed)), strict=False)]
+
+
+def take(batch: Batch, points: Iterable[Point], outcome: Outcome) -> None:
+    """Add points to a batch. What is refused becomes a dead letter: one line for each field, with its time."""
+    feeds: dict[str, Feed | str] = {}
+    get, add, now_ms = feeds.get, batch.add, batch.now_ms
+    count = 0
+    for point in points:
+        count += 1
+        head = point.head
+        device = head.device
+        feed = get(device)
+        if feed is None:
+            feed = feeds[device] = _feed(batch, head)
+        at_ms = now_ms if point.at_ms is None else point.at_ms
+        told = None
+        for name, value in point.fields.items():
+            reason = feed if feed.__class__ is str else add(feed, name, value, at_ms)  # type: ignore[arg-type]
+            if reason is not None:
+                told = _put_aside(batch, head, name, value, at_ms, str(reason))
+        if told is not None:
+            outcome.refuse(told)
+    outcome.points += count
+
+
+def _feed(batch: Batch, head: Head) -> Feed | str:
+    """The feed of the device, or why it has none."""
+    if "time" in head.tags:
+        return f'input tag "time" on measurement "{head.measurement}" is invalid'
+    try:
+        return batch.feed(head.device)
+    except Rejected as refusal:
+        return str(refusal)
+
+
+def _put_aside(batch: Batch, head: Head, name: str, value: Value, at_ms: int, reason: str) -> str:
+    line = grammar.write(head.text, name, value, at_ms * 1_000_000)
+    batch.refuse(reason, line.encode(), "ns", head.device[:64])
+    if (value.__class__ in (str, bool) and "must be a number" in reason) or "is a text" in reason:
+        kind = {str: "string", bool: "boolean", int: "integer", float: "float"}[value.__class__]
+        other = "string" if "is a text" in reason else "float"
+        return (
+            f'field type conflict: input field "{name}" on measurement "{head.measurement}" is type {kind}, '
+            f"already exists as type {other}"
+        )
+    return f'input field "{name}" on measurement "{head.measurement}": {reason}'
+
+
+def put_aside_lines(batch: Batch, mistakes: Iterable[Mistake], precision: str) -> None:
+    """Keep lines that are none; the precision is what a replay needs beside them."""
+    for mistake in mistakes:
+        batch.refuse(f"column {mistake.column}: {mistake.reason}", mistake.text.encode(), precision)
+
+
+def decode(batch: Batch, address: str, raw: bytes) -> None:
+    """Replay refused lines; `address` is the precision of their timestamps. Invalid for an unknown precision."""
+    if address not in PRECISIONS:
+        raise Invalid(f"precision {address[:20]!r} is unknown; expected one of {', '.join(PRECISIONS)}")
+    parser, outcome = Parser(address), Outcome()
+    for first, lines in portions(raw):
+        points, mistakes = parser.parse(lines, first)
+        take(batch, points, outcome)
+        put_aside_lines(batch, mistakes, address)
