@@ -24,11 +24,10 @@ class Outcome:
     malformed: list[Mistake] = field(default_factory=list)  # the first few
     points: int = 0
 
-    def refuse(self, reason: str) -> None:
-        """Count one point."""
+    def refuse(self, *reasons: str) -> None:
+        """Count one point, for one reason or several."""
         self.refused += 1
-        if len(self.reasons) < TOLD:
-            self.reasons.append(reason)
+        self.reasons += reasons[: TOLD - len(self.reasons)]
 
     def mistake(self, mistakes: Iterable[Mistake]) -> None:
         """Remember the first few lines that are none."""
@@ -37,24 +36,23 @@ class Outcome:
 
 def take(batch: Batch, points: Iterable[Point], outcome: Outcome) -> None:
     """Add points to a batch. What is refused becomes a dead letter: one line for each field, with its time."""
-    feeds: dict[str, Feed | str] = {}
+    feeds: dict[str, Feed | str] = {}  # by what comes before the fields: the feed, or why there is none
     get, add, now_ms = feeds.get, batch.add, batch.now_ms
     count = 0
     for point in points:
         count += 1
         head = point.head
-        device = head.device
-        feed = get(device)
+        feed = get(head.text)
         if feed is None:
-            feed = feeds[device] = _feed(batch, head)
+            feed = feeds[head.text] = _feed(batch, head)
         at_ms = now_ms if point.at_ms is None else point.at_ms
-        told = None
+        told = []
         for name, value in point.fields.items():
             reason = feed if feed.__class__ is str else add(feed, name, value, at_ms)  # type: ignore[arg-type]
             if reason is not None:
-                told = _put_aside(batch, head, name, value, at_ms, str(reason))
-        if told is not None:
-            outcome.refuse(told)
+                told.append(_put_aside(batch, head, name, value, at_ms, str(reason)))
+        if told:
+            outcome.refuse(*told)
     outcome.points += count
 
 
