@@ -1,0 +1,1 @@
+"""The devices of the house and where they stand: registry, locations, secrets, status, commands."""

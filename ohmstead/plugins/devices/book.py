@@ -1,0 +1,138 @@
+"""The registry's rows: read whole at the start, written in few statements after that.
+
+Every write may be repeated and changes nothing the second time, because a group of readings that fails is tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Table, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ohmstead.core.model import Device
+from ohmstead.plugins.devices.entry import Entry
+from ohmstead.plugins.devices.locations import Location
+from ohmstead.plugins.devices.secrets import Secret
+from ohmstead.plugins.devices.status import Change
+from ohmstead.plugins.devices.tables import changes, devices, locations, secrets, statuses
+
+CHUNK = 500  # rows in one statement, well below SQLite's 32,766 parameters
+
+Row = Mapping[str, Any]
+
+
+class Book:
+    """Statements on the registry's tables for one tenant; each takes the transaction it is to run in."""
+
+    def __init__(self, tenant_id: int) -> None:
+        self.tenant_id = tenant_id
+
+    async def read(self, tx: AsyncConnection) -> tuple[list[tuple[Device, int]], dict[str, Row], list[tuple[str, Secret]], list[Location]]:
+        """Devices that are there with the instant they were made, status rows by device, secrets newest first, locations."""
+        found = await self._all(tx, devices, devices.c.removed_ms.is_(None))
+        stood = {row["device_id"]: row for row in await self._all(tx, statuses)}
+        kept = sorted(await self._all(tx, secrets), key=lambda row: -row["created_ms"])
+        places = await self._all(tx, locations)
+        return (
+            [(device_of(row), row["created_ms"]) for row in found],
+            stood,
+            [(row["device_id"], Secret(row["digest"], row["created_ms"], row["ends_ms"])) for row in kept],
+            [Location(**{name: row[name] for name in msgspec.structs.asdict(Location("", "")) if name in row}) for row in places],
+        )
+
+    async def _all(self, tx: AsyncConnection, table: Table, *where: Any) -> Sequence[Row]:
+        return (await tx.execute(select(table).where(table.c.tenant_id == self.tenant_id, *where))).mappings().all()
+
+    async def put_devices(self, tx: AsyncConnection, entries: Iterable[Entry]) -> None:
+        """Write devices as they are, also over a row of one that was removed."""
+        await self._upsert(tx, devices, [self._device(entry) for entry in entries])
+
+    async def remove_device(self, tx: AsyncConnection, device: str, at_ms: int) -> None:
+        """Mark a device removed and forget its secrets; its status history and readings stay."""
+        await tx.execute(update(devices).where(*self._is(devices, devices.c.id, device)).values(removed_ms=at_ms))
+        await self.put_secrets(tx, device, ())
+
+    async def put_secrets(self, tx: AsyncConnection, device: str, kept: Sequence[Secret]) -> None:
+        """Make these all the secrets a device has."""
+        await tx.execute(delete(secrets).where(*self._is(secrets, secrets.c.device_id, device)))
+        await self._upsert(tx, secrets, [
+            {"device_id": device, "digest": s.digest, "created_ms": s.created_ms, "ends_ms": s.ends_ms} for s in kept
+        ])  # fmt: skip
+
+    async def put_statuses(self, tx: AsyncConnection, entries: Iterable[Entry]) -> None:
+        """Write where devices stand and when they were last seen."""
+        await self._upsert(tx, statuses, [
+            {"device_id": e.device.id, "status": e.status.value, "reason": e.reason, "code": e.code,
+             "since_ms": e.since_ms, "last_seen_ms": e.feed.heard_ms or None}
+            for e in entries
+        ])  # fmt: skip
+
+    async def put_changes(self, tx: AsyncConnection, made: Iterable[Change]) -> None:
+        """Write lines of the status history."""
+        await self._upsert(tx, changes, [
+            {"device_id": c.device, "at_ms": c.at_ms, "old": c.old.value, "status": c.status.value, "reason": c.reason, "code": c.code}
+            for c in made
+        ])  # fmt: skip
+
+    async def put_locations(self, tx: AsyncConnection, places: Iterable[Location]) -> None:
+        """Write locations as they are."""
+        await self._upsert(tx, locations, [msgspec.structs.asdict(place) for place in places])
+
+    async def remove_location(self, tx: AsyncConnection, location: str) -> None:
+        """Delete the row of a location."""
+        await tx.execute(delete(locations).where(*self._is(locations, locations.c.id, location)))
+
+    async def history(self, tx: AsyncConnection, device: str, before_ms: int | None, limit: int) -> Sequence[Row]:
+        """Lines of a device's status history, newest first, older than `before_ms`."""
+        mine = self._is(changes, changes.c.device_id, device)
+        query = select(changes).where(*mine).order_by(changes.c.at_ms.desc()).limit(limit)
+        if before_ms is not None:
+            query = query.where(changes.c.at_ms < before_ms)
+        return (await tx.execute(query)).mappings().all()
+
+    async def prune(self, tx: AsyncConnection, before_ms: int) -> int:
+        """Delete lines of the status history older than that; how many."""
+        gone = delete(changes).where(changes.c.tenant_id == self.tenant_id, changes.c.at_ms < before_ms)
+        return (await tx.execute(gone)).rowcount
+
+    def _is(self, table: Table, column: Any, value: str) -> tuple[Any, Any]:
+        return table.c.tenant_id == self.tenant_id, column == value
+
+    def _device(self, entry: Entry) -> dict[str, Any]:
+        device = entry.device
+        plain = {name: getattr(device, name) for name in (
+            "id", "name", "kind", "location", "manufacturer", "model", "firmware", "serial", "via", "offline_after_s", "origin",
+        )}  # fmt: skip
+        packed = {name: _json(getattr(device, name)) for name in ("tags", "metadata", "ranges")}
+        return {**plain, **packed, "created_ms": entry.created_ms, "removed_ms": None}
+
+    async def _upsert(self, tx: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+        keys = [column.name for column in table.primary_key.columns]
+        for chunk in _chunks([{"tenant_id": self.tenant_id, **row} for row in rows]):
+            statement = insert(table).values(chunk)
+            rest = {name: statement.excluded[name] for name in chunk[0] if name not in keys}
+            await tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
+
+
+def _chunks(rows: list[Row]) -> Iterator[list[Row]]:
+    for start in range(0, len(rows), CHUNK):
+        yield rows[start : start + CHUNK]
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def device_of(row: Row) -> Device:
+    """The device a row describes."""
+    packed = {name: msgspec.json.decode(row[name]) for name in ("tags", "metadata", "ranges")}
+    ranges = {quantity: (low, high) for quantity, (low, high) in packed["ranges"].items()}
+    plain = {name: row[name] for name in (
+        "id", "name", "kind", "location", "manufacturer", "model", "firmware", "serial", "via", "offline_after_s", "origin",
+    )}  # fmt: skip
+    return Device(**plain, tags=tuple(packed["tags"]), metadata=packed["metadata"], ranges=ranges)
