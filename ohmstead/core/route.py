@@ -23,6 +23,7 @@ class Call:
     raw: bytes = b""
     stream: AsyncIterator[bytes] | None = None
     request_id: str = ""
+    address: str = ""  # the IP address it came from
 
 
 @dataclass(frozen=True, slots=True)

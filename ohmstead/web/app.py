@@ -1,0 +1,107 @@
+"""What happens to a request: found, let in, validated, handled, and answered in one form."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response, StreamResponse
+
+from ohmstead.core.clock import Clock, iso
+from ohmstead.core.errors import OhmsteadError
+from ohmstead.core.model import Person
+from ohmstead.core.route import ANYONE, Call, Route
+from ohmstead.web import access_log, body, envelope
+from ohmstead.web.access import NOBODY, Access, allow
+from ohmstead.web.answer import Answers
+from ohmstead.web.dispatch import Operation, Table
+from ohmstead.web.exchange import KEY, Exchange
+from ohmstead.web.live import Live
+from ohmstead.web.metrics import Metrics
+from ohmstead.web.origin import Origins
+
+log = logging.getLogger(__name__)
+
+SAFE = frozenset({"GET", "HEAD"})
+SOCKET = "socket"  # `takes` of the one route that is a WebSocket
+
+
+class App:
+    """Answers every request from one table of operations."""
+
+    def __init__(self, clock: Clock, access: Access, origins: Origins, live: Live, metrics: Metrics, log_requests: bool) -> None:
+        self.table = Table(())
+        self.origins = origins
+        self._clock = clock
+        self._access = access
+        self._live = live
+        self._metrics = metrics
+        self._answers = Answers(clock)
+        self._log_requests = log_requests
+
+    async def handle(self, request: BaseRequest) -> StreamResponse:
+        """Answer one request. What no handler raises on purpose goes on to `failed`, through aiohttp."""
+        exchange = request[KEY] = Exchange(request)
+        try:
+            response = await self._respond(exchange)
+        except OhmsteadError as error:
+            response = self._answers.refusal(exchange, error)
+        self._account(exchange, response.status)
+        return response
+
+    async def _respond(self, exchange: Exchange) -> StreamResponse:
+        request = exchange.request
+        operation, path = self.table.find(request.method, request.path)
+        exchange.operation = operation
+        route = operation.route
+        if request.method not in SAFE or route.takes == SOCKET:
+            self.origins.check(request.headers)
+        call = Call(NOBODY, path, exchange.query(), headers=request.headers, request_id=exchange.id, address=exchange.address)
+        exchange.person = call.who = self._who(exchange, route, call)
+        allow(call.who, route.scope)
+        if route.takes == SOCKET:
+            return await self._live.serve(request)
+        fields = call.query.pop("fields", None) if route.envelope and route.method == "GET" and call.query else None  # type: ignore[attr-defined]
+        call.query = operation.intake.query(call.query)
+        await self._take_body(request, operation, call)
+        return await self._answers.of(exchange, await route.handler(call), fields)
+
+    def _who(self, exchange: Exchange, route: Route, call: Call) -> Person:
+        headers = exchange.request.headers
+        if route.scope == ANYONE:
+            return self._access.signed_in(headers) or NOBODY
+        return self._access.who(headers, exchange.address, route.sign_in(call) if route.sign_in else None)
+
+    async def _take_body(self, request: BaseRequest, operation: Operation, call: Call) -> None:
+        route = operation.route
+        if route.takes == "stream":
+            call.stream = body.stream(request, route.max_body, self._clock)
+        elif route.takes == "bytes":
+            call.raw = await body.read(request, route.max_body, self._clock)
+        elif route.body is not None:
+            call.raw = await body.read(request, route.max_body, self._clock)
+            call.body = operation.intake.body(call.raw)
+
+    def failed(self, request: BaseRequest, status: int, error: BaseException | None) -> Response:
+        """The answer to what is no HTTP, or to what a handler did not mean to raise."""
+        exchange: Exchange = request.get(KEY) or Exchange(request)
+        if isinstance(error, HttpProcessingError):
+            failure = envelope.Failure(status, "VALIDATION_ERROR", "this is not HTTP as we know it")
+        elif error is None:
+            failure = envelope.Failure(504, "UNAVAILABLE", "this took too long")
+        else:
+            log.error("request %s: %s %s failed", exchange.id, exchange.method, exchange.template, exc_info=error)
+            failure = envelope.internal(exchange.id)
+        response = self._answers.failure(exchange, failure)
+        response.force_close()
+        self._account(exchange, failure.status)
+        return response
+
+    def _account(self, exchange: Exchange, status: int) -> None:
+        took_s = time.perf_counter() - exchange.began
+        self._metrics.request(exchange.method, exchange.template, status, took_s)
+        if self._log_requests:
+            person = exchange.person.id if exchange.person is not NOBODY else None
+            access_log.record(exchange.request, exchange.id, person, status, took_s, iso(self._clock.now_ms()))
