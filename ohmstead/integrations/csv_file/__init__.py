@@ -1,0 +1,47 @@
+"""CSV files: meter exports, logger files, spreadsheets saved as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import voluptuous as vol
+
+from ohmstead.core import validate
+from ohmstead.core.plugin import Importer, hookimpl
+from ohmstead.core.quantity import Quantity
+from ohmstead.integrations.csv_file.columns import columns
+from ohmstead.integrations.csv_file.rows import Rows
+from ohmstead.integrations.csv_file.stamps import NEXT, zone
+
+SCHEMA = {
+    vol.Required("columns", description="what is in which column: energy=usage_kwh, or grid.power=total_kw:kW; several by comma"): columns,
+    vol.Optional("device", description="the device of columns that name none"): validate.slug,
+    vol.Optional("device_column", description="the column that holds the device"): validate.text,
+    vol.Optional("time", description="the column of the time; the first one unless given"): validate.text,
+    vol.Optional("time_format", default="iso", description="iso, unix (seconds), or a pattern such as %d/%m/%Y %H:%M"): validate.text,
+    vol.Optional("zone", description="the zone of times without an offset: Europe/Paris, UTC, +01:00"): zone,
+    vol.Optional("midnight", default="start_of_day", description="which end of its date 0:00 is: start_of_day or end_of_day"):
+        validate.one_of("start_of_day", "end_of_day"),
+    vol.Optional("kind", description="gauge, counter or delta; only checked, since the quantity says it"):
+        validate.one_of("gauge", "counter", "delta"),
+    vol.Optional("period", description="how long a period is that a delta counts: 15m, 1h, or next (until the next row)"):
+        vol.Any(NEXT, validate.duration),
+    vol.Optional("label", default="start", description="whether the time of a delta is the start or the end of its period"):
+        validate.one_of("start", "end"),
+    vol.Optional("delimiter", default=",", description="between the cells: , ; tab or |"):
+        vol.All(validate.one_of(",", ";", "tab", "|"), lambda word: {"tab": "\t"}.get(word, word)),
+    vol.Optional("decimal", default=".", description="the decimal sign: . or ,"): validate.one_of(".", ","),
+    vol.Optional("skip_empty", default=True, description="pass over empty cells in silence"): validate.boolean,
+}  # fmt: skip
+
+
+class CsvFile:
+    """The plugin; `quantities` are those of the house."""
+
+    def __init__(self, quantities: Mapping[str, Quantity]) -> None:
+        self._quantities = quantities
+
+    @hookimpl
+    def ohmstead_importers(self) -> Importer:
+        suffixes = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
+        return Importer("csv", suffixes, SCHEMA, Rows(self._quantities).read, "CSV with a header line")
