@@ -28,6 +28,13 @@ class Connection(RequestHandler):
         super().__init__(server, **options)
         self._failed = failed
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Also stop taking the rest of a refused body: aiohttp would wait for it, and nobody will send it."""
+        task = None if self._request_in_progress else self._task_handler
+        super().connection_lost(exc)
+        if task is not None:
+            task.cancel()
+
     def handle_error(
         self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> StreamResponse:
