@@ -1,0 +1,142 @@
+"""Home Assistant 2024.3.3, measured in its own environment: `bench/.peers/bin/python bench/home_assistant.py bus|states|start`.
+
+Prints one line of JSON. Its listeners run as it runs them: a callback by the loop, or in place where it offers that;
+the better of the two counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROUNDS = 3
+ATTRIBUTES = {"unit_of_measurement": "W", "device_class": "power", "state_class": "measurement", "friendly_name": "Power"}
+
+
+def listener():
+    from homeassistant.core import callback
+
+    @callback
+    def heard(event):
+        pass
+
+    return heard
+
+
+async def bus(number: int, in_place: bool, count: int = 50_000) -> float:
+    from homeassistant.core import HomeAssistant
+
+    with tempfile.TemporaryDirectory() as folder:
+        hass = HomeAssistant(folder)
+        for _ in range(number):
+            hass.bus.async_listen("ticked", listener(), run_immediately=in_place)
+        start = time.perf_counter()
+        for lot in range(count // 1000):
+            for value in range(1000):
+                hass.bus.async_fire("ticked", {"value": value})
+            await asyncio.sleep(0)
+        await hass.async_block_till_done()
+        rate = count / (time.perf_counter() - start)
+        await hass.async_stop(force=True)
+        return rate
+
+
+async def states(entities: int = 1000, rounds: int = 50) -> float:
+    from homeassistant.const import EVENT_STATE_CHANGED
+    from homeassistant.core import HomeAssistant
+
+    with tempfile.TemporaryDirectory() as folder:
+        hass = HomeAssistant(folder)
+        hass.bus.async_listen(EVENT_STATE_CHANGED, listener(), run_immediately=True)
+        names = [f"sensor.power_{number}" for number in range(entities)]
+        for name in names:
+            hass.states.async_set(name, "0", ATTRIBUTES)
+        await hass.async_block_till_done()
+        start = time.perf_counter()
+        for value in range(1, rounds + 1):
+            text = str(value)
+            for name in names:
+                hass.states.async_set(name, text, ATTRIBUTES)
+            await asyncio.sleep(0)
+        await hass.async_block_till_done()
+        rate = rounds * entities / (time.perf_counter() - start)
+        await hass.async_stop(force=True)
+        return rate
+
+
+async def figures(what: str) -> dict[str, float]:
+    if what == "states":
+        return {"states 1": statistics.median([await states() for _ in range(ROUNDS)])}
+    found = {}
+    for number in (1, 10):
+        ways = [statistics.median([await bus(number, in_place) for _ in range(ROUNDS)]) for in_place in (False, True)]
+        found[f"bus {number}"] = max(ways)
+    return found
+
+
+STARTED = '''
+async def async_setup(hass, config):
+    async def started(event):
+        print("STARTED", flush=True)
+    hass.bus.async_listen_once("homeassistant_started", started)
+    return True
+'''
+MANIFEST = {
+    "domain": "started", "name": "Started", "version": "1.0.0", "codeowners": [], "documentation": "", "iot_class": "calculated",
+    "requirements": [], "dependencies": [],
+}  # fmt: skip
+
+
+def rss_mib(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def start_once(folder: Path) -> tuple[float, float]:
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "homeassistant", "--skip-pip", "-c", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as hass:
+        while (line := hass.stdout.readline()) and b"STARTED" not in line:
+            pass
+        took = time.perf_counter() - start
+        time.sleep(2)
+        memory = rss_mib(hass.pid) if line else 0.0
+        hass.terminate()
+        hass.wait(30)
+    if not line:
+        raise RuntimeError("it did not start")
+    return took, memory
+
+
+def starts() -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        part = folder / "custom_components" / "started"
+        part.mkdir(parents=True)
+        (part / "manifest.json").write_text(json.dumps(MANIFEST))
+        (part / "__init__.py").write_text(STARTED)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        (folder / "configuration.yaml").write_text(f"started:\nhttp:\n  server_host: 127.0.0.1\n  server_port: {port}\n")
+        start_once(folder)
+        runs = [start_once(folder) for _ in range(ROUNDS)]
+    return {"start s": statistics.median(took for took, _ in runs), "rss MiB": statistics.median(memory for _, memory in runs)}
+
+
+if __name__ == "__main__":
+    logging.disable(logging.ERROR)
+    asked = sys.argv[1]
+    print(json.dumps(starts() if asked == "start" else asyncio.run(figures(asked))), flush=True)
+    os._exit(0)  # it leaves threads behind
