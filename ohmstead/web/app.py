@@ -13,10 +13,11 @@ from ohmstead.core.clock import Clock, iso
 from ohmstead.core.errors import OhmsteadError
 from ohmstead.core.model import Person
 from ohmstead.core.route import ANYONE, Call, Route
-from ohmstead.web import access_log, body, envelope
+from ohmstead.web import access_log, body
 from ohmstead.web.access import NOBODY, Access, allow
 from ohmstead.web.answer import Answers
 from ohmstead.web.dispatch import Operation, Table
+from ohmstead.web.envelope import Failure
 from ohmstead.web.exchange import KEY, Exchange
 from ohmstead.web.live import Live
 from ohmstead.web.metrics import Metrics
@@ -88,15 +89,15 @@ class App:
         """The answer to what is no HTTP, or to what a handler did not mean to raise."""
         exchange: Exchange = request.get(KEY) or Exchange(request)
         if isinstance(error, HttpProcessingError):
-            failure = envelope.Failure(status, "VALIDATION_ERROR", "this is not HTTP as we know it")
+            response = self._answers.failure(exchange, Failure(status, "VALIDATION_ERROR", "this is not HTTP as we know it"))
         elif error is None:
-            failure = envelope.Failure(504, "UNAVAILABLE", "this took too long")
+            response = self._answers.failure(exchange, Failure(504, "UNAVAILABLE", "this took too long"))
         else:
             log.error("request %s: %s %s failed", exchange.id, exchange.method, exchange.template, exc_info=error)
-            failure = envelope.internal(exchange.id)
-        response = self._answers.failure(exchange, failure)
+            told = OhmsteadError(f"something went wrong here; the hub's log has it under request {exchange.id}")
+            response = self._answers.refusal(exchange, told)
         response.force_close()
-        self._account(exchange, failure.status)
+        self._account(exchange, response.status)
         return response
 
     def _account(self, exchange: Exchange, status: int) -> None:

@@ -12,7 +12,17 @@ from typing import Any
 import msgspec
 
 from ohmstead.core.clock import iso
-from ohmstead.core.errors import ConfigError, OhmsteadError, PluginError, RateLimited, Refused, Rejected, Unavailable, Unsupported
+from ohmstead.core.errors import (
+    ConfigError,
+    OhmsteadError,
+    PluginError,
+    RateLimited,
+    Refused,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unsupported,
+)
 
 RETRY_AFTER_S = 5.0
 CODES = {
@@ -86,6 +96,8 @@ def failure_of(error: OhmsteadError) -> Failure:
     match error:
         case RateLimited():
             return Failure(error.status, error.code, str(error), error.details, _retry(error.retry_after_s))
+        case Unauthorized():
+            return Failure(error.status, error.code, str(error), error.details, {"WWW-Authenticate": 'Bearer realm="Ohmstead"'})
         case Rejected():
             allow = getattr(error, "allow", None)
             return Failure(error.status, error.code, str(error), error.details, {"Allow": allow} if allow else {})
@@ -102,11 +114,6 @@ def failure_of(error: OhmsteadError) -> Failure:
             return Failure(503, "UNAVAILABLE", str(error))
         case _:
             return Failure(500, "INTERNAL_ERROR", str(error))
-
-
-def internal(request_id: str) -> Failure:
-    """What the caller is told of a bug: where to look, and nothing of what is inside."""
-    return Failure(500, "INTERNAL_ERROR", f"something went wrong here; the hub's log has it under request {request_id}")
 
 
 def _retry(after_s: float) -> dict[str, str]:
