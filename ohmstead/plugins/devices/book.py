@@ -6,10 +6,10 @@ Every write may be repeated and changes nothing the second time, because a group
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import CursorResult, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,27 +25,36 @@ CHUNK = 500  # rows in one statement, well below SQLite's 32,766 parameters
 Row = Mapping[str, Any]
 
 
+class Found(NamedTuple):
+    """What the database holds: devices with the instant they were made, status rows by device, secrets by device, locations."""
+
+    devices: list[tuple[Device, int]]
+    stood: dict[str, Row]
+    secrets: list[tuple[str, Secret]]
+    places: list[Location]
+
+
 class Book:
     """Statements on the registry's tables for one tenant; each takes the transaction it is to run in."""
 
     def __init__(self, tenant_id: int) -> None:
         self.tenant_id = tenant_id
 
-    async def read(self, tx: AsyncConnection) -> tuple[list[tuple[Device, int]], dict[str, Row], list[tuple[str, Secret]], list[Location]]:
-        """Devices that are there with the instant they were made, status rows by device, secrets newest first, locations."""
+    async def read(self, tx: AsyncConnection) -> Found:
+        """Everything that is there; secrets newest first."""
         found = await self._all(tx, devices, devices.c.removed_ms.is_(None))
         stood = {row["device_id"]: row for row in await self._all(tx, statuses)}
         kept = sorted(await self._all(tx, secrets), key=lambda row: -row["created_ms"])
         places = await self._all(tx, locations)
-        return (
+        return Found(
             [(device_of(row), row["created_ms"]) for row in found],
             stood,
             [(row["device_id"], Secret(row["digest"], row["created_ms"], row["ends_ms"])) for row in kept],
-            [Location(**{name: row[name] for name in msgspec.structs.asdict(Location("", "")) if name in row}) for row in places],
+            [Location(**{name: value for name, value in row.items() if name != "tenant_id"}) for row in places],
         )
 
-    async def _all(self, tx: AsyncConnection, table: Table, *where: Any) -> Sequence[Row]:
-        return (await tx.execute(select(table).where(table.c.tenant_id == self.tenant_id, *where))).mappings().all()
+    async def _all(self, tx: AsyncConnection, table: Table, *where: Any) -> list[Row]:
+        return _rows(await tx.execute(select(table).where(table.c.tenant_id == self.tenant_id, *where)))
 
     async def put_devices(self, tx: AsyncConnection, entries: Iterable[Entry]) -> None:
         """Write devices as they are, also over a row of one that was removed."""
@@ -86,13 +95,13 @@ class Book:
         """Delete the row of a location."""
         await tx.execute(delete(locations).where(*self._is(locations, locations.c.id, location)))
 
-    async def history(self, tx: AsyncConnection, device: str, before_ms: int | None, limit: int) -> Sequence[Row]:
+    async def history(self, tx: AsyncConnection, device: str, before_ms: int | None, limit: int) -> list[Row]:
         """Lines of a device's status history, newest first, older than `before_ms`."""
         mine = self._is(changes, changes.c.device_id, device)
         query = select(changes).where(*mine).order_by(changes.c.at_ms.desc()).limit(limit)
         if before_ms is not None:
             query = query.where(changes.c.at_ms < before_ms)
-        return (await tx.execute(query)).mappings().all()
+        return _rows(await tx.execute(query))
 
     async def prune(self, tx: AsyncConnection, before_ms: int) -> int:
         """Delete lines of the status history older than that; how many."""
@@ -113,15 +122,24 @@ class Book:
     async def _upsert(self, tx: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
         insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
         keys = [column.name for column in table.primary_key.columns]
-        for chunk in _chunks([{"tenant_id": self.tenant_id, **row} for row in rows]):
+        for chunk in _chunks([{"tenant_id": self.tenant_id, **{name: _clean(value) for name, value in row.items()}} for row in rows]):
             statement = insert(table).values(chunk)
             rest = {name: statement.excluded[name] for name in chunk[0] if name not in keys}
             await tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
 
 
+def _rows(result: CursorResult[Any]) -> list[Row]:
+    return [{str(name): value for name, value in row.items()} for row in result.mappings()]
+
+
 def _chunks(rows: list[Row]) -> Iterator[list[Row]]:
     for start in range(0, len(rows), CHUNK):
         yield rows[start : start + CHUNK]
+
+
+def _clean(value: Any) -> Any:
+    """Texts every engine takes, because a device may say anything: PostgreSQL knows no NUL, none knows half a surrogate pair."""
+    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _json(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ohmstead.core.clock import iso
 from ohmstead.core.ingest import Feed
-from ohmstead.core.model import Device, DeviceStatus
+from ohmstead.core.model import Device, DeviceInfo, DeviceStatus
 
 
 @dataclass(slots=True, eq=False)
@@ -22,7 +22,9 @@ class Entry:
     code: str | None = None
     since_ms: int = 0
     alarm: float | None = None  # monotonic time at which its silence is looked at
-    unproven: bool = False  # made from a message nothing of which is stored yet
+    unproven: bool = False  # made itself by a message nothing of which is stored yet
+    said_ms: int = 0  # by its own clock, when it last said how it is
+    told: DeviceInfo | None = None  # what it or its gateway last said it is
 
     def standing(self) -> dict[str, Any]:
         """Status for the API."""

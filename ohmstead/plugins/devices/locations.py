@@ -67,7 +67,7 @@ class Locations:
         found, rest = {location}, [location]
         while rest:
             parent = rest.pop()
-            inner = [place.id for place in self._by_id.values() if self._parent(place) == parent and place.id not in found]
+            inner = [place.id for place in self._by_id.values() if place.parent == parent and place.id not in found]
             found.update(inner)
             rest += inner
         return found
@@ -119,15 +119,17 @@ class Locations:
         return [*defined.values(), *stay], gone
 
     def _checked(self, place: Location) -> Location:
-        if place.parent is not None and place.parent not in self._by_id:
-            raise Invalid(f"parent: there is no location {place.parent!r}", details={"parent": "unknown location"})
-        if place.parent is not None and place.parent in self.within(place.id):
-            raise Invalid(f"parent: {place.parent!r} lies within {place.id!r}", details={"parent": "a location cannot lie within itself"})
+        if place.parent is None:
+            return place
+        if place.parent not in self._by_id:
+            raise _wrong_parent(f"there is no location {place.parent!r}")
+        if place.parent in self.within(place.id):
+            raise _wrong_parent(f"{place.parent!r} lies within {place.id!r}")
         return place
 
-    @staticmethod
-    def _parent(place: Location) -> str | None:
-        return place.parent
+
+def _wrong_parent(message: str) -> Invalid:
+    return Invalid(f"parent: {message}", [{"path": "parent", "message": message}])
 
 
 def cycle(parents: Mapping[str, str | None]) -> list[str] | None:

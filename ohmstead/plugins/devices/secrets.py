@@ -113,4 +113,5 @@ def _key(path: Path) -> bytes:
             os.fsync(file.fileno())
         return key
     except ValueError as error:
-        raise ConfigError(f"{path}: is not a key of 32 bytes in hex ({error}); restore it from a backup, or delete it and every device needs a new secret") from error
+        problem = f"{path}: no key of 32 bytes in hex ({error}); restore it from a backup, or delete it and give every device a new secret"
+        raise ConfigError(problem) from error

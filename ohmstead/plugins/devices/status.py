@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ohmstead.core.bus import Bus
@@ -31,7 +30,6 @@ BY_A_PERSON: Mapping[DeviceStatus, frozenset[DeviceStatus]] = {
     MAINTENANCE: frozenset({ONLINE, DECOMMISSIONED}),
     DECOMMISSIONED: frozenset({ONLINE}),
 }
-PENDING = 10_000  # changes that wait to be written; beyond that the oldest go
 JUMP_MS = 5_000  # time of day and waiting time apart by more: somebody set the clock
 
 
@@ -50,13 +48,12 @@ class Change:
 class Statuses:
     """Moves statuses and sweeps the silent. Looks only at devices whose alarm rings, never at all of them."""
 
-    def __init__(self, bus: Bus, clock: Clock) -> None:
-        self._bus, self._clock = bus, clock
+    def __init__(self, bus: Bus, clock: Clock, note: Callable[[Change], None]) -> None:
+        self._bus, self._clock, self._note = bus, clock, note
         self._alarms: list[tuple[float, int, Entry]] = []
         self._count = 0
         self._skew_ms = self._skew()
         self._started_ms = clock.now_ms()
-        self.pending: deque[Change] = deque(maxlen=PENDING)
 
     def watch(self, entry: Entry) -> None:
         """Set the alarm of a device that was just put in or found after a restart: it gets its whole time to speak."""
@@ -83,6 +80,11 @@ class Statuses:
             words = " or ".join(sorted(allowed))
             raise Conflict(f"{entry.device.id} is {entry.status}; it can be set to {words}, not {status}")
         self._move(entry, status, reason)
+
+    def recall(self, entry: Entry, before: DeviceStatus) -> None:
+        """Note the last move once more, for a device that had no row when it was made."""
+        if entry.status is not before:
+            self._note(Change(entry.device.id, entry.since_ms, before, entry.status, entry.reason, entry.code))
 
     def sweep(self) -> None:
         """Turn offline who has been silent for longer than its `offline_after_s`."""
@@ -131,5 +133,5 @@ class Statuses:
         old, at_ms = entry.status, max(self._clock.now_ms(), entry.since_ms + 1)  # at most one change in a millisecond
         entry.status, entry.reason, entry.code, entry.since_ms = status, reason, code, at_ms
         self.watch(entry)
-        self.pending.append(Change(entry.device.id, at_ms, old, status, reason, code))
+        self._note(Change(entry.device.id, at_ms, old, status, reason, code))
         self._bus.publish(DeviceStatusChanged(entry.device.id, old, status, reason, at_ms))

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ohmstead.plugins.jobs.tables import jobs
 
 if TYPE_CHECKING:
-    from ohmstead.plugins.storage import Storage
+    from ohmstead.plugins.storage.storage import Storage
 
 HOLD_MS = 60_000  # how long a claim lasts unless it is held again; a dead runner's job is free after that
 
@@ -60,7 +60,7 @@ class Board:
         async def write(tx: AsyncConnection) -> bool:
             return (await tx.execute(statement)).first() is not None
 
-        return await self._storage.write(write)
+        return bool(await self._storage.write(write))
 
     async def hold(self, names: list[str], until_ms: int) -> None:
         """Keep the claims on jobs that still run."""

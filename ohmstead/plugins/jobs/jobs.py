@@ -21,7 +21,7 @@ from ohmstead.plugins.jobs.tables import TABLES
 
 if TYPE_CHECKING:
     from ohmstead.core.hub import Hub
-    from ohmstead.plugins.storage import Storage
+    from ohmstead.plugins.storage.storage import Storage
 
 log = logging.getLogger(__name__)
 

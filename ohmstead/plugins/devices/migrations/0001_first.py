@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -41,7 +43,7 @@ def upgrade() -> None:
     )
 
 
-def _table(name: str, *columns: sa.Column, **options: bool) -> None:
+def _table(name: str, *columns: sa.Column[Any], **options: bool) -> None:
     tenant = sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), primary_key=True, autoincrement=False)
     op.create_table(name, tenant, *columns, **options)
 
