@@ -1,0 +1,1 @@
+"""How the hub remembers: tables, the one writer, queries, migrations, retention and backup."""

@@ -1,0 +1,38 @@
+"""Queries the way the engine's driver likes them: one visit to its thread or server, plain tuples back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ohmstead.plugins.storage import sqlite_path
+
+Read = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+Rows = list[tuple[Any, ...]]
+
+
+class Reader:
+    """Runs queries with the parameters $1, $2, … on the connections that only read."""
+
+    def __init__(self, read: Read, engine_name: str) -> None:
+        self._read = read
+        self.engine_name = engine_name
+        if engine_name == "sqlite":
+            self._fetch, self._by_bucket = sqlite_path.fetch, sqlite_path.fetch_by_bucket
+        else:
+            from ohmstead.plugins.storage import postgres_path  # asyncpg is an extra
+
+            self._fetch, self._by_bucket = postgres_path.fetch, postgres_path.fetch_by_bucket
+
+    async def rows(self, sql: str, *params: Any) -> Rows:
+        """All rows of a query."""
+        async with self._read() as conn:
+            return await self._fetch(conn, sql, params)
+
+    async def by_bucket(self, sql: str, spans: Sequence[tuple[int, int]], *params: Any) -> Rows:
+        """All rows of a query that uses the table `bucket (start_ms, end_ms)`, made of the spans."""
+        async with self._read() as conn:
+            return await self._by_bucket(conn, sql, params, spans)
