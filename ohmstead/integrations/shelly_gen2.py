@@ -22,6 +22,7 @@ from ohmstead.plugins.protocols import Context
 
 SCHEMA = {
     vol.Required("host", description="address of the Shelly on your network"): validate.host,
+    vol.Optional("port", default=80, description="its TCP port"): validate.port,
     vol.Optional("password", description="its password, if it has one"): validate.text,
     vol.Optional("every", default=5, description="seconds between two readings"): validate.seconds,
 }
@@ -40,29 +41,25 @@ class Shelly:
 
     def __init__(self, options: Mapping[str, Any], context: Context) -> None:
         self._context = context
-        self._every_s = options["every"]
-        self._address = f"http://{_bracketed(options['host'])}"
+        self._every_s: float = options["every"]
+        self._address = f"http://{_bracketed(options['host'])}:{options['port']}"
         self._switches: dict[str, int] = {}  # device -> number of its switch
         if "password" in options:
             context.http.sign_in(USER, options["password"])
 
     async def readings(self) -> AsyncIterator[Item]:
         """Who it is, then its status again and again."""
+        device, names = self._context.device, None
         about = await self._context.http.get_json(f"{self._address}/shelly")
         if about.get("gen", 1) < 2:
             raise Unsupported(f"{self._address} is a Shelly of the first generation")
-        gateway = DeviceInfo(
-            name=about.get("name"), manufacturer="Shelly", model=about.get("model"), firmware=about.get("ver"), serial=about.get("mac")
-        )
-        yield gateway
-        names: dict[str, str | None] = {}
         async for at in self._context.poll(self._every_s):
             status = await self._context.http.get_json(f"{self._address}/rpc/Shelly.GetStatus")
-            if not names:
-                names = _devices(self._context.device, status)
-                self._switches = {names[c] or self._context.device: int(c.split(":")[1]) for c in names if c.startswith("switch:")}
-                for child in sorted({name for name in names.values() if name}):
-                    yield DeviceInfo(child, manufacturer="Shelly", model=about.get("model"), via=self._context.device)
+            if names is None:
+                names = _devices(device, status)
+                self._switches = {names[c] or device: int(c.split(":")[1]) for c in names if c.startswith("switch:")}
+                for info in _infos(about, device, names):
+                    yield info
             for reading in readings(status, names, at):
                 yield reading
 
@@ -101,9 +98,9 @@ def _channel(values: Mapping[str, Any]) -> Iterator[tuple[str, float | str]]:
     taken, given = _total(values, "aenergy"), _total(values, "ret_aenergy")
     if taken is not None:
         # Energy given back is counted in aenergy as well as in ret_aenergy.
-        yield "energy_import", round(taken - (given or 0), 3) / 1000
+        yield "energy_import", _kwh(taken - (given or 0))
     if given is not None:
-        yield "energy_export", given / 1000
+        yield "energy_export", _kwh(given)
 
 
 def _total(values: Mapping[str, Any], counter: str) -> float | None:
@@ -124,13 +121,18 @@ def _three_phase_energy(values: Mapping[str, Any]) -> Iterator[tuple[str, float]
         yield from _energy(values, f"{letter}_", f"_{phase}")
     for key, quantity in (("total_act", "energy_import"), ("total_act_ret", "energy_export")):
         if values.get(key) is not None:
-            yield quantity, values[key] / 1000
+            yield quantity, _kwh(values[key])
 
 
 def _energy(values: Mapping[str, Any], before: str, after: str = "") -> Iterator[tuple[str, float]]:
     for key, quantity in (("total_act_energy", "energy_import"), ("total_act_ret_energy", "energy_export")):
         if values.get(before + key) is not None:
-            yield quantity + after, values[before + key] / 1000
+            yield quantity + after, _kwh(values[before + key])
+
+
+def _kwh(energy_wh: float) -> float:
+    """Without what binary fractions add: the counter has three decimals of a Wh at most."""
+    return round(energy_wh / 1000, 9)
 
 
 def _numbers(values: Mapping[str, Any], keys: Any) -> Iterator[tuple[str, float]]:
@@ -149,6 +151,13 @@ def _devices(device: str, status: Mapping[str, Any]) -> dict[str, str | None]:
     if len(kinds) == 1:
         return {component: f"{device}_{component.partition(':')[2]}" for component in channels}
     return {component: f"{device}_{component.replace(':', '_')}" for component in channels}
+
+
+def _infos(about: Mapping[str, Any], device: str, names: Mapping[str, str | None]) -> Iterator[DeviceInfo]:
+    model = about.get("model")
+    yield DeviceInfo(name=about.get("name"), manufacturer="Shelly", model=model, firmware=about.get("ver"), serial=about.get("mac"))
+    for child in sorted({name for name in names.values() if name is not None}):
+        yield DeviceInfo(child, manufacturer="Shelly", model=model, via=device)
 
 
 def _bracketed(host: str) -> str:

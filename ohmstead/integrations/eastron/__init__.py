@@ -26,12 +26,15 @@ SCHEMA = {
 async def readings(options: Mapping[str, Any], context: Context) -> AsyncIterator[Item]:
     """All registers of the model's template, in few requests, again and again."""
     meter = template(options["template"], context.quantities)
-    yield DeviceInfo(kind=meter.kind, manufacturer=meter.manufacturer, model=meter.model)
+    told = False
     async with context.modbus(options["host"], options["port"]) as bus:
         async for at in context.poll(options["every"]):
             memory: dict[int, int] = {}
             for address, count in meter.requests():
                 memory.update(enumerate(await bus.read(options["unit"], meter.function, address, count), address))
+            if not told:
+                told = True
+                yield DeviceInfo(kind=meter.kind, manufacturer=meter.manufacturer, model=meter.model)
             for reading in meter.readings(memory, context.quantities, at):
                 yield reading
 

@@ -16,7 +16,7 @@ from ohmstead.core.quantity import Quantities
 from ohmstead.plugins.protocols.discovery import Discovery
 from ohmstead.plugins.protocols.home import Home
 from ohmstead.plugins.protocols.http import Http, Sessions
-from ohmstead.plugins.protocols.modbus import PORT, Modbus, ModbusBus
+from ohmstead.plugins.protocols.modbus import PORT, TIMEOUT_S, Modbus, ModbusBus
 from ohmstead.plugins.protocols.tcp import ByteStream, Tcp
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ class Context:
         """The house's MQTT connection."""
         return self._protocols.mqtt
 
-    def modbus(self, host: str, port: int = PORT) -> AbstractAsyncContextManager[ModbusBus]:
+    def modbus(self, host: str, port: int = PORT, timeout_s: float = TIMEOUT_S) -> AbstractAsyncContextManager[ModbusBus]:
         """The Modbus TCP bus at `host`, shared with every device there; use it in an `async with` block."""
-        return self._protocols.modbus.bus(host, port)
+        return self._protocols.modbus.bus(host, port, timeout_s)
 
     def tcp(self, host: str, port: int) -> AbstractAsyncContextManager[ByteStream]:
         """A stream of bytes; use it in an `async with` block."""

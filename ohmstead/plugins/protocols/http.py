@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ohmstead import __version__
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import ConfigError, OhmsteadError, Refused, Unavailable, Unsupported
 from ohmstead.plugins.protocols.home import Home
+from ohmstead.plugins.protocols.tcp import why
 
 TIMEOUT_S = 10.0
 LIMIT = 1_000_000  # bytes of an answer
@@ -67,7 +69,7 @@ class SignIn:
 
     def __init__(self, user: str, password: str) -> None:
         self._digest = aiohttp.DigestAuthMiddleware(user, password)
-        self._basic = aiohttp.BasicAuth(user, password, "utf-8").encode()
+        self._basic = "Basic " + b64encode(f"{user}:{password}".encode()).decode()
         self._basic_origin: URL | None = None
 
     async def __call__(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -120,15 +122,15 @@ class Http:
         return _json(url, raw) if raw.strip() else None
 
     async def _fetch(self, method: str, url: str, timeout_s: float, limit: int, **request: Any) -> bytes:
+        address = _address(url)
+
         async def timed() -> bytes:
-            return await self._clock.timeout(self._request(method, URL(url), limit, request), timeout_s)
+            return await self._clock.timeout(self._request(method, address, limit, request), timeout_s)
 
         try:
             return await self._home.run(timed)
         except TimeoutError:
             raise Unavailable(f"{_place(url)} does not answer within {timeout_s:g} s") from None
-        except aiohttp.InvalidURL as error:
-            raise Unsupported(f"{url} is no web address") from error
         except aiohttp.ClientError as error:
             raise Unavailable(f"{_place(url)}: {_tell(error)}") from error
 
@@ -177,6 +179,16 @@ class Http:
         return Unsupported(text)
 
 
+def _address(url: str) -> URL:
+    try:
+        address = URL(url)
+    except ValueError as error:
+        raise Unsupported(f"{url} is no web address") from error
+    if address.scheme not in ("http", "https") or not address.host:
+        raise Unsupported(f"{url} is no web address: it begins with http:// or https:// and names a host")
+    return address
+
+
 def _redirected(method: str, url: URL, response: aiohttp.ClientResponse) -> URL:
     target = url.join(URL(response.headers.get(hdrs.LOCATION, "")))
     if method != "GET" or target.host != url.host or target.scheme not in (url.scheme, "https"):
@@ -209,5 +221,5 @@ def _tell(error: aiohttp.ClientError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ServerFingerprintMismatch):
         return "its certificate is not trusted"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot be reached ({error.os_error.strerror or error.os_error})"
+        return f"cannot be reached ({why(error.os_error)})"
     return str(error) or type(error).__name__

@@ -43,10 +43,10 @@ _EXCEPTIONS = {
 class ModbusBus:
     """What is behind one host and port. Shared by all devices there; requests go out one after the other."""
 
-    def __init__(self, host: str, port: int, clock: Clock, home: Home) -> None:
+    def __init__(self, host: str, port: int, timeout_s: float, clock: Clock, home: Home) -> None:
         self.place = f"{host}:{port}"
         self.users = 0
-        self._host, self._port, self._clock, self._home = host, port, clock, home
+        self._host, self._port, self._timeout_s, self._clock, self._home = host, port, timeout_s, clock, home
         self._client: AsyncModbusTcpClient | None = None
         self._turn = asyncio.Lock()
         self._free_at = 0.0
@@ -89,7 +89,7 @@ class ModbusBus:
         # It would log each lost request as an error; we say it once, in our own words.
         logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
         self.disconnect()
-        client = AsyncModbusTcpClient(self._host, port=self._port, timeout=TIMEOUT_S, retries=RETRIES, reconnect_delay=0)
+        client = AsyncModbusTcpClient(self._host, port=self._port, timeout=self._timeout_s, retries=RETRIES, reconnect_delay=0)
         if not await client.connect():
             client.close()
             raise Unavailable(f"{self.place} cannot be reached")
@@ -128,16 +128,19 @@ class Modbus:
         self._buses: dict[tuple[str, int], ModbusBus] = {}
 
     @asynccontextmanager
-    async def bus(self, host: str, port: int = PORT) -> AsyncIterator[ModbusBus]:
-        """The bus at `host`; its connection closes when the last of its users has left the block."""
-        bus = await self._home.run(lambda: self._enter(host, port))
+    async def bus(self, host: str, port: int = PORT, timeout_s: float = TIMEOUT_S) -> AsyncIterator[ModbusBus]:
+        """The bus at `host`; its connection closes when the last of its users has left the block.
+
+        `timeout_s` bounds one attempt at one request; the first user's holds.
+        """
+        bus = await self._home.run(lambda: self._enter(host, port, timeout_s))
         try:
             yield bus
         finally:
             await self._home.run(lambda: self._leave(host, port))
 
-    async def _enter(self, host: str, port: int) -> ModbusBus:
-        bus = self._buses.setdefault((host, port), ModbusBus(host, port, self._clock, self._home))
+    async def _enter(self, host: str, port: int, timeout_s: float) -> ModbusBus:
+        bus = self._buses.setdefault((host, port), ModbusBus(host, port, timeout_s, self._clock, self._home))
         bus.users += 1
         return bus
 

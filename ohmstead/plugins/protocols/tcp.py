@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -32,7 +34,7 @@ class ByteStream:
         except TimeoutError:
             raise Unavailable(f"{self._place} sends nothing for {within_s:g} s") from None
         except OSError as error:
-            raise Unavailable(f"{self._place}: {error.strerror or error}") from error
+            raise Unavailable(f"{self._place}: {why(error)}") from error
         if not chunk:
             raise Unavailable(f"{self._place} closed the connection")
         return chunk
@@ -49,7 +51,7 @@ class ByteStream:
         except TimeoutError:
             raise Unavailable(f"{self._place} takes nothing for {within_s:g} s") from None
         except OSError as error:
-            raise Unavailable(f"{self._place}: {error.strerror or error}") from error
+            raise Unavailable(f"{self._place}: {why(error)}") from error
 
 
 class Tcp:
@@ -71,7 +73,7 @@ class Tcp:
         except TimeoutError:
             raise Unavailable(f"{place} does not answer within {within_s:g} s") from None
         except OSError as error:
-            raise Unavailable(f"{place} cannot be reached ({error.strerror or error})") from error
+            raise Unavailable(f"{place} cannot be reached ({why(error)})") from error
 
         async def close() -> None:
             writer.close()
@@ -86,3 +88,10 @@ class Tcp:
 async def _closed(writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):  # it broke before we closed it
         await writer.wait_closed()
+
+
+def why(error: OSError) -> str:
+    """The system's own few words for what went wrong, without the call it went wrong in."""
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
