@@ -1,0 +1,142 @@
+"""What is handed to the writer is stored once, in order, and only then settled."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from ohmstead.core.errors import Unavailable
+from tests.fakes.stored_house import StoredHouse
+
+T0 = 1_794_000_000_000
+
+
+async def test_a_reading_is_stored_and_read_back(house: StoredHouse) -> None:
+    await house.store([("d", "power", 1.25, T0), ("d", "mode", "eco", T0), ("d", "energy_import", 7.5, T0)])
+    assert await house.raw("d", "power") == [(T0, 1.25)]
+    assert await house.raw("d", "mode") == [(T0, "eco")]
+    assert {row.series.address for row in house.stored} == {"d.power", "d.mode", "d.energy_import"}
+
+
+async def test_the_same_again_is_nothing(house: StoredHouse) -> None:
+    await house.store([("d", "power", 1.0, T0)])
+    batch = await house.store([("d", "power", 1.0, T0), ("d", "power", 2.0, T0 + 1), ("d", "power", 2.0, T0 + 1)])
+    assert batch.conflicts == []
+    assert [row.at_ms for row in house.stored] == [T0, T0 + 1]
+    assert await house.storage.letters.list() == []
+
+
+async def test_of_two_values_the_first_stays_and_the_other_is_a_dead_letter(house: StoredHouse) -> None:
+    await house.store([("d", "power", 1.0, T0), ("d", "mode", "a", T0)])
+    batch = await house.store([("d", "power", 5.0, T0), ("d", "mode", "b", T0), ("d", "power", 3.0, T0 + 9)])
+    assert sorted(str(row.value) for row in batch.conflicts) == ["5.0", "b"]
+    assert await house.raw("d", "power") == [(T0, 1.0), (T0 + 9, 3.0)]
+    letters = await house.storage.letters.list()
+    assert {kept.letter.address for kept in letters} == {"d.power", "d.mode"}
+    assert all("conflict" in kept.letter.reason for kept in letters)
+
+
+async def test_two_values_in_one_batch_conflict_too(house: StoredHouse) -> None:
+    batch = await house.store([("d", "power", 1.0, T0), ("d", "power", 2.0, T0)])
+    assert [row.value for row in batch.conflicts] == [2.0]
+    assert await house.raw("d", "power") == [(T0, 1.0)]
+
+
+@pytest.mark.parametrize("count", [1, 7, 2049])
+async def test_a_row_no_database_takes_is_found_and_put_aside(house: StoredHouse, count: int) -> None:
+    readings: list[tuple[str, str, float | str, int]] = [("d", "power", float(i), T0 + i) for i in range(count)]
+    readings.insert(count // 2, ("d", "mode", "half a pair: \ud800", T0))
+    await house.store(readings)
+    assert len(await house.raw("d", "power")) == count
+    [kept] = await house.storage.letters.list()
+    assert kept.letter.address == "d.mode"
+    assert "storage cannot take" in kept.letter.reason
+
+
+async def test_deltas_of_one_end_differ_by_their_start(house: StoredHouse) -> None:
+    batch = house.ingest.batch("test", "test")
+    feed = batch.feed("d")
+    for start, value in ((T0 - 900_000, 1.0), (T0 - 3_600_000, 4.0), (T0 - 900_000, 1.0)):
+        assert batch.add(feed, "energy", value, T0, start) is None
+    await house.ingest.store(batch)
+    assert await house.storage.history.deltas(await house.key("d", "energy"), 0, T0, 10) == [
+        (T0 - 3_600_000, T0, 4.0),
+        (T0 - 900_000, T0, 1.0),
+    ]
+
+
+async def test_work_runs_in_a_transaction_behind_what_was_queued(house: StoredHouse) -> None:
+    batch = house.batch([("d", "power", 1.0, T0)])
+    house.ingest.send(batch)
+    count = await house.storage.write(lambda tx: tx.scalar(text("SELECT count(*) FROM readings")))
+    assert count == 1
+
+
+async def test_work_that_raises_is_undone_and_hurts_nobody(house: StoredHouse) -> None:
+    async def work(tx: object) -> None:
+        await tx.execute(text("INSERT INTO tenants (id, slug, name) VALUES (2, 'x', 'x')"))  # type: ignore[attr-defined]
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await house.storage.write(work)
+    await house.store([("d", "power", 1.0, T0)])
+    async with house.storage.read() as conn:
+        assert await conn.scalar(text("SELECT count(*) FROM tenants")) == 1
+    assert house.storage.healthy
+
+
+async def test_a_join_shares_the_transaction_of_new_rows(house: StoredHouse) -> None:
+    seen: list[tuple[int, int]] = []
+
+    async def join(tx: object, group: object) -> None:
+        stored = await tx.scalar(text("SELECT count(*) FROM readings"))  # type: ignore[attr-defined]
+        seen.append((len(group.rows), stored))  # type: ignore[attr-defined]
+
+    house.storage.join(join)
+    await house.store([("d", "power", 1.0, T0)])
+    await house.store([("d", "power", 1.0, T0), ("d", "power", 2.0, T0 + 1)])
+    assert seen == [(1, 1), (1, 2)]
+
+
+async def test_a_join_that_fails_loses_nothing(house: StoredHouse) -> None:
+    fail = True
+
+    async def join(tx: object, group: object) -> None:
+        if fail:
+            raise RuntimeError("a bug")
+
+    house.storage.join(join)
+    batch = house.batch([("d", "power", 1.0, T0)])
+    settled: list[Exception | None] = []
+    batch.on_settled(settled.append)
+    house.ingest.send(batch)
+    await house.clock.advance(1)  # type: ignore[attr-defined]
+    fail = False
+    while not settled:
+        await house.clock.advance(1)  # type: ignore[attr-defined]
+    assert settled == [None]
+    assert await house.raw("d", "power") == [(T0, 1.0)]
+
+
+async def test_groups_far_apart_in_time_and_many_series(house: StoredHouse) -> None:
+    readings = [(f"d{i % 300}", "power", float(i), T0 - (i % 40) * 31 * 86_400_000 - i) for i in range(6000)]
+    await house.store([("old", "power", 1.0, 86_400_000), ("new", "power", 1.0, T0)])
+    await house.store(readings)
+    async with house.storage.read() as conn:
+        assert await conn.scalar(text("SELECT count(*) FROM readings")) == 6002
+
+
+async def test_closing_commits_what_waits_and_refuses_what_comes_later(house: StoredHouse) -> None:
+    settled: list[Exception | None] = []
+    for i in range(50):
+        batch = house.batch([("d", "power", float(i), T0 + i)])
+        batch.on_settled(settled.append)
+        house.ingest.send(batch)
+    await house.storage.close()
+    late = house.batch([("d", "power", 1.0, T0 + 99)])
+    late.on_settled(settled.append)
+    house.ingest.send(late)
+    assert settled.count(None) == 50
+    assert isinstance(settled[-1], Unavailable) or isinstance(settled[0], Unavailable)
+    await house.storage.open()
+    assert len(await house.raw("d", "power")) == 50
