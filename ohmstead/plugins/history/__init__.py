@@ -1,0 +1,1 @@
+"""Reading back: live states, history, questions over it, and what was refused."""
