@@ -181,15 +181,19 @@ async def _coroutine(work: Awaitable[None]) -> None:
 def add(batch: Batch, device: str, reading: Reading) -> None:
     """Add a device's reading to a batch; what is refused becomes a dead letter that `decode` can replay."""
     try:
-        feed = batch.feed(device)
+        feed = batch.feed(device, heard=not reading.stale)
         at_ms = None if reading.at is None else to_ms(reading.at)
         start_ms = None if reading.start is None else to_ms(reading.start)
-        reason = batch.add(feed, reading.quantity, reading.value, at_ms, start_ms)
+        if reading.stale:
+            reason = batch.seed(feed, reading.quantity, reading.value)
+        else:
+            reason = batch.add(feed, reading.quantity, reading.value, at_ms, start_ms)
     except Rejected as refusal:
         reason = str(refusal)
     if reason is not None:
         at = reading.at or from_ms(batch.now_ms)
-        raw = msgspec.json.encode({"quantity": reading.quantity, "value": reading.value, "at": at, "start": reading.start})
+        kept = {"quantity": reading.quantity, "value": reading.value, "at": at, "start": reading.start, "stale": reading.stale}
+        raw = msgspec.json.encode(kept)
         batch.refuse(reason, raw, device, device, FORMAT)
 
 

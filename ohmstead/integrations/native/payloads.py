@@ -1,0 +1,156 @@
+"""Ohmstead's own JSON: an object whose keys are quantities, with the time of its values; and a device's word on itself.
+
+What cannot be taken becomes a dead letter that can be replayed: one value by itself, an item, or a whole message.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ohmstead.core.clock import to_ms
+from ohmstead.core.errors import Invalid, Rejected
+from ohmstead.core.ingest import Batch
+from ohmstead.core.model import DeviceStatus, Status
+
+TELEMETRY, STATUS, SENSOR = "telemetry", "status", "sensor"  # formats of dead letters
+BESIDE = frozenset({"timestamp", "device_id"})  # keys of an item that are no quantities
+ITEMS = 10_000  # in one message
+WORDS = {"online": DeviceStatus.ONLINE, "offline": DeviceStatus.OFFLINE, "error": DeviceStatus.ERROR}
+_JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+
+
+class Refusal(NamedTuple):
+    """What was not taken of an item, and why. `quantity` None means all of it; `error` is then what a lone sender gets."""
+
+    quantity: str | None
+    reason: str
+    error: Rejected | None = None
+
+
+def document(raw: bytes) -> Any:
+    """Any JSON; Invalid says what is wrong with it."""
+    try:
+        return _JSON.decode(raw)
+    except RecursionError:
+        raise Invalid("nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"not JSON: {error}") from None
+
+
+def instant_ms(text: Any, name: str = "timestamp") -> int:
+    """The instant of an ISO 8601 time with a zone; Invalid for anything else, a number included: nobody knows its unit."""
+    if text.__class__ is not str:
+        raise Invalid(f"{name} is missing" if text is None else f'{name} must be a time such as "2026-02-07T11:26:00Z", not {show(text)}')
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f'{name} must be a time such as "2026-02-07T11:26:00Z", not {show(text)}') from None
+    if at.tzinfo is None:
+        raise Invalid(f"{name} {text} has no zone; add Z or an offset such as +01:00")
+    return to_ms(at)
+
+
+def telemetry(batch: Batch, device: str, raw: bytes, retained: bool = False) -> None:
+    """Take a message of `device`: an item or a list of items."""
+    try:
+        given = document(raw)
+        if given.__class__ is list and len(given) > ITEMS:
+            raise Invalid(f"{len(given)} items; at most {ITEMS} in one message")
+    except Invalid as refusal:
+        batch.refuse(str(refusal), raw, device, device, TELEMETRY)
+        return
+    if given.__class__ is list:
+        for item in given:
+            put(batch, item, device, retained)
+    else:
+        put(batch, given, device, retained, raw)
+
+
+def put(batch: Batch, item: Any, device: str | None = None, retained: bool = False, raw: bytes | None = None) -> list[Refusal] | None:
+    """Take the values of one item; what was refused, None when that is nothing.
+
+    `device` is who sent it; without one the item names its own. A retained message without a time fills empty states.
+    """
+    try:
+        owner = _owner(item, device)
+        if retained and "timestamp" not in item:
+            return _seed(batch, item, owner)
+        at_ms = instant_ms(item.get("timestamp"))
+        feed = batch.feed(owner)
+    except Rejected as refusal:
+        return [refuse(batch, item, device or "", str(refusal), raw)._replace(error=refusal)]
+    refusals: list[Refusal] = []
+    add, values = batch.add, 0
+    for quantity, value in item.items():
+        if quantity not in BESIDE:
+            values += 1
+            reason = add(feed, quantity, value, at_ms)
+            if reason is not None:
+                piece = {"device_id": owner, "timestamp": item["timestamp"], quantity: value}
+                refusals.append(Refusal(quantity, refuse(batch, piece, owner, reason).reason))
+    if not values:
+        return [refuse(batch, item, device or "", "there is no reading in it", raw)]
+    return refusals or None
+
+
+def _owner(item: Any, device: str | None) -> str:
+    """Whose item it is: what it says and who sent it must agree."""
+    if item.__class__ is not dict:
+        raise Invalid(f"expected an object of quantities, not {show(item)}")
+    stated = item.get("device_id", device)
+    if stated.__class__ is not str:
+        raise Invalid("device_id is missing" if stated is None else f"device_id must be a text, not {show(stated)}")
+    if device is not None and stated != device:
+        raise Invalid(f"device_id {show(stated)} is not the sender {device!r}")
+    return str(stated)
+
+
+def _seed(batch: Batch, item: dict[str, Any], device: str) -> list[Refusal] | None:
+    """Nobody knows when a retained message was sent: it may fill an empty state, and is never stored."""
+    feed = batch.feed(device, heard=False)
+    refusals = []
+    for quantity, value in item.items():
+        if quantity != "device_id" and (reason := batch.seed(feed, quantity, value)) is not None:
+            refusals.append(Refusal(quantity, refuse(batch, {"device_id": device, quantity: value}, device, reason).reason))
+    return refusals or None
+
+
+def refuse(batch: Batch, item: Any, device: str, reason: str, raw: bytes | None = None, format: str = TELEMETRY) -> Refusal:  # noqa: A002
+    """Put an item aside for a replay."""
+    batch.refuse(reason, msgspec.json.encode(item) if raw is None else raw, device, device or None, format)
+    return Refusal(None, reason)
+
+
+def status(raw: bytes, device: str) -> Status:
+    """A device's word on itself: a bare word, or an object with `status`, `code`, `message`, `timestamp`. Invalid."""
+    text = raw.strip()
+    word = text.decode("ascii", "replace").strip('"')
+    if word in WORDS:
+        return Status(WORDS[word], device)
+    given = document(raw)
+    if given.__class__ is not dict or given.get("status") not in WORDS:
+        raise Invalid(f"status must be one of {', '.join(WORDS)}, not {show(given.get('status') if isinstance(given, dict) else given)}")
+    if given.get("device_id", device) != device:
+        raise Invalid(f"device_id {show(given['device_id'])} is not the sender {device!r}")
+    if given.get("timestamp") is not None:
+        instant_ms(given["timestamp"])
+    at = None if given.get("timestamp") is None else datetime.fromisoformat(given["timestamp"])
+    return Status(WORDS[given["status"]], device, _text(given, "code"), _text(given, "message"), at)
+
+
+def _text(given: dict[str, Any], key: str) -> str | None:
+    value = given.get(key)
+    if value is None or isinstance(value, str):
+        return None if value is None else value[:200]
+    if isinstance(value, int | float):
+        return str(value)
+    raise Invalid(f"{key} must be a text, not {show(value)}")
+
+
+def show(value: Any) -> str:
+    """A value for a message, shortened."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "…"
