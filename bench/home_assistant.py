@@ -40,7 +40,7 @@ async def bus(number: int, in_place: bool, count: int = 50_000) -> float:
         for _ in range(number):
             hass.bus.async_listen("ticked", listener(), run_immediately=in_place)
         start = time.perf_counter()
-        for lot in range(count // 1000):
+        for _ in range(count // 1000):
             for value in range(1000):
                 hass.bus.async_fire("ticked", {"value": value})
             await asyncio.sleep(0)
