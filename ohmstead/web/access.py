@@ -62,7 +62,7 @@ class Access:
 
         Credentials that are right always pass, also from an address that guesses: a device with a stale secret must
         not lock out those that share its address, and 256 random bits are not found by trying. `foreign` is a token
-        found where the client's own protocol has it; `device:secret` in it stands for a device.
+        found where the client's own protocol has it; `device:secret` in it stands for a device, `anyone:token` for the token.
         """
         self.refresh()
         secret = headers.get("X-Device-Secret")
@@ -87,8 +87,8 @@ class Access:
             return EVERYTHING
         if hmac.compare_digest(given, ingest.value):
             return SENDER
-        device, colon, secret = token.partition(":")
-        return self._device(device, secret) if colon else None
+        user, colon, secret = token.rpartition(":")  # of a device, or anybody's name before one of the tokens
+        return (self._device(user, secret) or self._token(secret)) if colon else None
 
     def _device(self, device: str, secret: str) -> Person | None:
         return Person(device, frozenset({"ingest"}), device) if device and self._verify(device, secret) else None
