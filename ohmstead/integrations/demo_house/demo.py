@@ -42,7 +42,8 @@ Ohmstead is up: a simulated house of ten devices on a real hub.
 Try, in another terminal:
 
   # speak as a device over MQTT; the hub makes the device
-  mosquitto_pub -h 127.0.0.1 -p {mqtt_port} -q 1 -t devices/kettle/telemetry -m "{{\\"timestamp\\": \\"$(date -u +%FT%TZ)\\", \\"power\\": 2140}}"
+  mosquitto_pub -h 127.0.0.1 -p {mqtt_port} -q 1 -t devices/kettle/telemetry \\
+    -m "{{\\"timestamp\\": \\"$(date -u +%FT%TZ)\\", \\"power\\": 2140}}"
 
   # see it live, and the last day of the grid meter by the hour
   curl -H "Authorization: Bearer {token}" "http://{host}:{port}/api/v1/states?device=kettle"

@@ -63,9 +63,12 @@ class Parser:
                     head_text, text, stamp = line.split(" ")
                     fields = _plain_fields(text)
                     if stamp.isdigit() and (at_ms := int(stamp) * factor // divisor) <= latest:
-                        append(Point(heads[head_text], fields, at_ms, number))
+                        head = heads.get(head_text)
+                        if head is None:
+                            head = heads[head_text] = _plain_head(head_text)
+                        append(Point(head, fields, at_ms, number))
                         continue
-            except (ValueError, KeyError):
+            except ValueError:
                 pass
             found = self._careful(line, number)
             if found.__class__ is Point:
@@ -89,6 +92,20 @@ class Parser:
 def _is_plain(lines: Sequence[str]) -> bool:
     text = "".join(lines)
     return text.isascii() and len(raw := text.encode()) == len(raw.translate(None, _SPECIAL))
+
+
+def _plain_head(text: str) -> Head:
+    """What comes before the fields of a line that needs no care; ValueError when it does, or is wrong."""
+    measurement, *pairs = text.split(",")
+    if not measurement or measurement[0] == "#":
+        raise ValueError(text)
+    tags: dict[str, str] = {}
+    for pair in pairs:
+        key, value = pair.split("=")
+        if not key or not value or key in tags:
+            raise ValueError(text)
+        tags[key] = value
+    return Head(text, measurement, tags)
 
 
 def _plain_fields(text: str) -> dict[str, Value]:

@@ -23,6 +23,7 @@ class Outcome:
     reasons: list[str] = field(default_factory=list)  # of the first few
     malformed: list[Mistake] = field(default_factory=list)  # the first few
     points: int = 0
+    feeds: dict[str, Feed | str] = field(default_factory=dict)  # by what comes before the fields: the feed, or why there is none
 
     def refuse(self, *reasons: str) -> None:
         """Count one point, for one reason or several."""
@@ -36,8 +37,8 @@ class Outcome:
 
 def take(batch: Batch, points: Iterable[Point], outcome: Outcome) -> None:
     """Add points to a batch. What is refused becomes a dead letter: one line for each field, with its time."""
-    feeds: dict[str, Feed | str] = {}  # by what comes before the fields: the feed, or why there is none
-    get, add, now_ms = feeds.get, batch.add, batch.now_ms
+    feeds, add, now_ms = outcome.feeds, batch.add, batch.now_ms
+    get = feeds.get
     count = 0
     for point in points:
         count += 1
