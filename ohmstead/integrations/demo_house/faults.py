@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 from ohmstead.integrations.demo_house.devices import Said, Values
@@ -26,11 +26,10 @@ class Fault:
 
 @dataclass(slots=True)
 class Patient:
-    """One device: its own chance, what is wrong now, and where its registers began after a reset."""
+    """One device: its own chance, and what is wrong now."""
 
     chance: Random
     fault: Fault | None = None
-    began: Values = field(default_factory=dict)
 
 
 class Faults:
@@ -40,11 +39,23 @@ class Faults:
         self._seed, self._share = seed, share
         self._patients: dict[str, Patient] = {}
         self.begun: dict[str, int] = dict.fromkeys(KINDS, 0)
+        self.began: dict[str, Values] = {}  # by device: what its registers showed when they were last reset
 
     def pass_on(self, said: Said) -> Said | None:
         """What comes out of the device instead; None when nothing does."""
-        if self._share <= 0:
-            return said
+        fault = self._fault(said) if self._share > 0 else None
+        if fault is not None and not KINDS[fault.name](said, fault):
+            return None
+        if fault is not None and fault.name == "meter_reset":
+            self.began[said.device] = dict(said.registers)
+        began = self.began.get(said.device, {})
+        said.registers = {name: _since(value, began.get(name, 0)) for name, value in said.registers.items()}
+        if fault is not None and fault.name == "zero_blip":
+            said.registers = dict.fromkeys(said.registers, 0.0)
+        return said
+
+    def _fault(self, said: Said) -> Fault | None:
+        """What is wrong with the device as it says this."""
         patient = self._patients.get(said.device)
         if patient is None:
             patient = self._patients[said.device] = Patient(Random(f"{self._seed}:{said.device}"))  # noqa: S311 - play, not secrets
@@ -55,12 +66,7 @@ class Faults:
             fault.left -= 1
             if fault.left <= 0:
                 patient.fault = None
-        if fault is not None and not KINDS[fault.name](said, fault, patient):
-            return None
-        said.registers = {name: _since(value, patient.began.get(name, 0)) for name, value in said.registers.items()}
-        if fault is not None and fault.name == "zero_blip":
-            said.registers = dict.fromkeys(said.registers, 0.0)
-        return said
+        return fault
 
     def _begin(self, patient: Patient, said: Said) -> Fault:
         name = patient.chance.choice([kind for kind in KINDS if _suits(kind, said)])
@@ -79,43 +85,42 @@ def _since(value: float | str, began: float | str) -> float:
     return round(float(value) - float(began), 6)
 
 
-def _overheat(said: Said, fault: Fault, patient: Patient) -> bool:
+def _overheat(said: Said, fault: Fault) -> bool:
     said.telemetry["temperature"] = round(85 + 25 * fault.size, 1)
     return True
 
 
-def _voltage_spike(said: Said, fault: Fault, patient: Patient) -> bool:
+def _voltage_spike(said: Said, fault: Fault) -> bool:
     said.telemetry["voltage"] = round(262 + 40 * fault.size, 1)
     return True
 
 
-def _current_surge(said: Said, fault: Fault, patient: Patient) -> bool:
+def _current_surge(said: Said, fault: Fault) -> bool:
     current = round(max(2.0, abs(float(said.telemetry["current"]))) * (3 + 4 * fault.size), 3)
     said.telemetry |= {"current": current, "power": round(current * float(said.telemetry["voltage"]), 1)}
     return True
 
 
-def _dropout(said: Said, fault: Fault, patient: Patient) -> bool:
+def _dropout(said: Said, fault: Fault) -> bool:
     return False
 
 
-def _meter_reset(said: Said, fault: Fault, patient: Patient) -> bool:
-    patient.began = dict(said.registers)
-    return True
+def _meter_reset(said: Said, fault: Fault) -> bool:
+    return True  # Faults takes note of where the registers begin anew
 
 
-def _zero_blip(said: Said, fault: Fault, patient: Patient) -> bool:
+def _zero_blip(said: Said, fault: Fault) -> bool:
     if "power" in said.telemetry:
         said.telemetry["power"] = 0.0
     return True
 
 
-def _clock_jump(said: Said, fault: Fault, patient: Patient) -> bool:
+def _clock_jump(said: Said, fault: Fault) -> bool:
     said.at_ms += round((2 if fault.size > 0.5 else -1) * HOUR_MS)
     return True
 
 
-KINDS: dict[str, Callable[[Said, Fault, Patient], bool]] = {
+KINDS: dict[str, Callable[[Said, Fault], bool]] = {
     "overheat": _overheat, "voltage_spike": _voltage_spike, "current_surge": _current_surge, "dropout": _dropout,
     "meter_reset": _meter_reset, "zero_blip": _zero_blip, "clock_jump": _clock_jump,
 }  # fmt: skip

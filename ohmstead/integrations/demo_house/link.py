@@ -17,7 +17,7 @@ from ohmstead.core.ingest import Ingest
 from ohmstead.core.model import Command, DeviceInfo, Reading
 from ohmstead.core.plugin import Item
 from ohmstead.integrations.demo_house import history
-from ohmstead.integrations.demo_house.devices import DEVICES
+from ohmstead.integrations.demo_house.devices import DEVICES, Values
 from ohmstead.integrations.demo_house.faults import Faults
 from ohmstead.integrations.demo_house.house import SWITCHED, House
 from ohmstead.integrations.demo_house.player import COMMANDS, Message, Player, rounds
@@ -38,6 +38,7 @@ class DemoLink:
         self._clock = context.clock
         self._kept = data_dir / KEPT
         self._every_ms = round(options["every"] * 1000)
+        self._began: dict[str, Values] = {}  # what the registers showed when they were last reset
 
     async def readings(self) -> AsyncIterator[Item]:
         """The weather over the house; the devices themselves are heard over MQTT."""
@@ -45,7 +46,9 @@ class DemoLink:
         for info in DEVICES:
             yield info
         house = await self._house()
-        player = Player(house, self._every_ms, Faults(house.seed, self._options["faults"]))
+        faults = Faults(house.seed, self._options["faults"])
+        faults.began = self._began
+        player = Player(house, self._every_ms, faults)
         await self._broker()
         listening = asyncio.create_task(self._listen(player), name="demo house commands")
         try:
@@ -88,7 +91,8 @@ class DemoLink:
 
     def _left(self) -> House | None:
         try:
-            house = House.restore(msgspec.json.decode(self._kept.read_bytes()))
+            kept = msgspec.json.decode(self._kept.read_bytes())
+            house, self._began = House.restore(kept), dict(kept["began"])
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
@@ -98,7 +102,7 @@ class DemoLink:
 
     def _keep(self, house: House) -> None:
         draft = self._kept.with_suffix(".new")
-        draft.write_bytes(msgspec.json.encode(house.keep()))
+        draft.write_bytes(msgspec.json.encode({**house.keep(), "began": self._began}))
         draft.replace(self._kept)
 
     async def _broker(self) -> None:
