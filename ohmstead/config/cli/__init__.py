@@ -1,0 +1,58 @@
+"""The command line. Commands import what they need when they run, so that `ohmstead --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ohmstead import __version__
+from ohmstead.config.cli import demo, files, folder, run, things
+
+COMMANDS = (run.run, demo.demo, demo.simulate, folder.init, folder.check, run.reload, folder.token, things.plugins, things.devices,
+            things.discover, files.import_, things.dead_letters, things.jobs, files.backup, files.restore)  # fmt: skip
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="ohmstead")
+@click.option("-c", "--config", "config", type=click.Path(file_okay=False, path_type=Path), envvar="OHMSTEAD_CONFIG",
+              default=Path("ohmstead-config"), show_default="./ohmstead-config, or $OHMSTEAD_CONFIG", metavar="DIR",
+              help="Folder of the configuration and the data.")  # fmt: skip
+@click.pass_context
+def cli(context: click.Context, config: Path) -> None:
+    """Ohmstead, a self-hosted energy hub."""
+    context.obj = config
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit: 0 fine, 2 the user's mistake, 1 ours."""
+    try:
+        cli.main(arguments, prog_name="ohmstead", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as mistake:
+        mistake.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:  # `ohmstead devices | head`
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        sys.exit(_told(error))
+
+
+def _told(error: Exception) -> int:
+    """Tell somebody at a terminal; what we raised on purpose gets no traceback."""
+    from ohmstead.core.errors import OhmsteadError, Unavailable
+
+    if not isinstance(error, OhmsteadError):
+        raise error
+    for line in str(error).splitlines():
+        click.echo(line, err=True)
+    return 1 if isinstance(error, Unavailable) else 2

@@ -1,0 +1,22 @@
+"""`ohmstead import | backup | restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group("import")
+def import_() -> None:
+    """Bring data in from files."""
+
+
+@click.command()
+def backup() -> None:
+    """Back up."""
+
+
+@click.command()
+def restore() -> None:
+    """Restore."""

@@ -1,0 +1,53 @@
+"""The house, opened by a command while no hub runs: no web, no devices, only its operations."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ohmstead.config import log as logs
+from ohmstead.config.house import House
+from ohmstead.core.model import Person
+from ohmstead.core.route import Call, Reply
+from ohmstead.web.dispatch import API, Table
+
+OWNER = Person("owner", frozenset({"*"}))
+
+
+class Local:
+    """Calls operations as the web server would."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._table = Table(house.hub.routes())
+
+    @classmethod
+    async def open(cls, folder: Path) -> Local:
+        """Open the house in `folder`. ConfigError, Unavailable."""
+        logs.set_up({"level": "warning"})
+        house = House(folder)
+        try:
+            await house.open()
+            return cls(house)
+        except BaseException:
+            await house.stop()
+            raise
+
+    async def call(self, method: str, path: str, query: dict[str, Any], body: Any) -> tuple[Any, str | None]:
+        """The plain data of the answer, and the cursor of the next page. Rejected."""
+        operation, values = self._table.find(method, API + path)
+        given = {key: str(value) for key, value in query.items()}
+        call = Call(OWNER, values, operation.intake.query(given), address="127.0.0.1")
+        if operation.route.body is not None:
+            call.body = operation.intake.body(msgspec.json.encode(body))
+        answer = await operation.route.handler(call)
+        reply = answer if isinstance(answer, Reply) else Reply(answer)
+        return msgspec.to_builtins(reply.data), reply.next_cursor
+
+    async def close(self) -> None:
+        """Close the house."""
+        await self._house.stop()
+        logging.shutdown()

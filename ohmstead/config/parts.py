@@ -1,0 +1,110 @@
+"""Everything the house is made of, constructed and joined; nothing is opened and nothing runs yet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ohmstead.config.check import Known
+from ohmstead.config.sections import SECTIONS
+from ohmstead.core.clock import Clock
+from ohmstead.core.errors import ConfigError
+from ohmstead.core.hub import Hub
+from ohmstead.core.loader import Plugin
+from ohmstead.core.plugin import Importer, Integration, Section, Tables
+from ohmstead.integrations import dsmr, eastron, shelly_gen2
+from ohmstead.integrations.csv_file import CsvFile
+from ohmstead.integrations.demo_house import DemoHouse
+from ohmstead.integrations.line_protocol import LineProtocol
+from ohmstead.integrations.native import Native
+from ohmstead.plugins.devices.plugin import DevicesPlugin
+from ohmstead.plugins.devices.registry import Devices
+from ohmstead.plugins.history.plugin import HistoryPlugin
+from ohmstead.plugins.jobs.jobs import Jobs
+from ohmstead.plugins.protocols import Protocols
+from ohmstead.plugins.protocols.mqtt import Mqtt
+from ohmstead.plugins.storage.storage import Storage
+from ohmstead.web.dispatch import Operation
+
+log = logging.getLogger(__name__)
+
+
+class Parts:
+    """The rooms of one house and its plugins. ConfigError for a database that cannot be."""
+
+    def __init__(self, folder: Path, url: str, durability: str, clock: Clock | None = None) -> None:
+        self.hub = hub = Hub(folder, clock)
+        self.storage = Storage(url, hub.data_dir, hub.clock, hub.bus, durability)
+        self.devices = Devices(self.storage, hub.bus, hub.clock, hub.quantities, hub.data_dir)
+        self.jobs = Jobs(self.storage, hub.clock, hub.second)
+        self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
+        self.protocols = Protocols(hub.clock, self.mqtt, hub.quantities)
+        for service in (self.storage, self.devices, self.jobs, self.mqtt, self.protocols):
+            hub.provide(service)
+        for name, plugin in self._shipped().items():
+            hub.plugins.add(name, plugin)
+
+    def _shipped(self) -> dict[str, object]:
+        """The plugins that come with Ohmstead. To remove one, delete its folder and its line here."""
+        return {
+            "devices": DevicesPlugin(self.devices),
+            "jobs": self.jobs,
+            "history": HistoryPlugin(self.storage, self.devices, self.hub.clock),
+            "native": Native(self.devices.report),
+            "line_protocol": LineProtocol(),
+            "csv_file": CsvFile(self.hub.quantities),
+            "shelly_gen2": shelly_gen2,
+            "eastron": eastron,
+            "dsmr": dsmr,
+            "demo_house": DemoHouse(self.hub),
+        }
+
+    def discover(self) -> Known:
+        """Load the plugins that do not ship with Ohmstead; what the configuration may speak of with all of them."""
+        self.hub.plugins.discover(self.hub.config_dir / "plugins")
+        for plugin, quantity in self.hub.plugins.collect("ohmstead_quantities"):
+            try:
+                self.hub.quantities.add(quantity)
+            except ConfigError as error:
+                self._turn_away(plugin, str(error))
+        sections: dict[str, Section] = {section.key: section for section in SECTIONS}
+        for plugin, section in self.hub.plugins.collect("ohmstead_sections", hub=self.hub):
+            if sections.setdefault(section.key, section) is not section:
+                self._turn_away(plugin, f"its section {section.key!r} is declared already")
+        integrations: dict[str, tuple[Integration, str | None]] = {}
+        for plugin, integration in self.hub.plugins.collect("ohmstead_integrations"):
+            entry = (integration, None if plugin.shipped else plugin.name)
+            if integrations.setdefault(integration.type, entry) is not entry:
+                self._turn_away(plugin, f"its integration {integration.type!r} is declared already")
+        return Known(sections, integrations)
+
+    def _turn_away(self, plugin: Plugin, reason: str) -> None:
+        if plugin.shipped:
+            raise ConfigError(f"plugin {plugin.name}: {reason}")
+        self.hub.plugins.quarantine(plugin, reason)
+
+    def turn_away_clashes(self, taken: Iterable[tuple[str, str]]) -> None:
+        """Quarantine plugins whose routes are there already; `taken` are methods and shapes of paths."""
+        seen = set(taken)
+        for plugin, route in self.hub.plugins.collect("ohmstead_routes", hub=self.hub):
+            shape = Operation(route).shape
+            if shape in seen:
+                self._turn_away(plugin, f"its route {route.method} {route.path} is there already")
+            seen.add(shape)
+
+    def devices_in(self, location: str) -> list[str]:
+        """The ids of the devices in a location and in what lies within. NotFound."""
+        places = self.devices.locations
+        inside = places.within(places.get(location).id)
+        return [entry.device.id for entry in self.devices if entry.device.location in inside]
+
+    def tables(self) -> list[Tables]:
+        """The tables of all plugins."""
+        return [tables for _, tables in self.hub.plugins.collect("ohmstead_tables")]
+
+    def importers(self) -> list[Importer]:
+        """The readers of files of all plugins."""
+        return [importer for _, importer in self.hub.plugins.collect("ohmstead_importers")]
+
