@@ -70,6 +70,7 @@ class Live:
     """All open live sockets. Listens to the bus only while somebody has subscribed."""
 
     def __init__(self, bus: Bus, clock: Clock, generation: Callable[[], int], locate: Locate | None = None) -> None:
+        self.room = MAX_CLIENTS
         self._bus = bus
         self._clock = clock
         self._generation = generation
@@ -86,6 +87,7 @@ class Live:
 
     def start(self) -> None:
         """Begin to ping those who are connected."""
+        self._stopping = False
         self._heart = asyncio.get_running_loop().create_task(self._beat(), name="live heartbeat")
 
     async def stop(self) -> None:
@@ -105,7 +107,7 @@ class Live:
 
     async def serve(self, request: BaseRequest) -> WebSocketResponse:
         """Upgrade a request and stay with the socket until it closes. Invalid for no WebSocket, Unavailable when full."""
-        if self._stopping or len(self._clients) >= MAX_CLIENTS:
+        if self._stopping or len(self._clients) >= self.room:
             raise Unavailable("there is no room for one more live socket")
         socket = WebSocketResponse(compress=False, autoping=False, max_msg_size=MAX_MESSAGE, timeout=CLOSE_S)
         if not socket.can_prepare(request).ok:

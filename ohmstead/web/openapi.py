@@ -81,7 +81,7 @@ def _operation(operation: Operation, bodies: Mapping[int, Json]) -> Json:
     parameters = [_in_path(name) for name in operation.parameters] + _in_query(route)
     if parameters:
         found["parameters"] = parameters
-    if route.takes != "json" or route.body is not None:
+    if route.takes in ("bytes", "stream") or route.body is not None:
         found["requestBody"] = {"required": True, "content": {_content(route): {"schema": _body(route, bodies)}}}
     return found
 

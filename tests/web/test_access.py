@@ -142,7 +142,10 @@ async def test_sign_in_and_out(house: House, browser: aiohttp.ClientSession) -> 
     response = await sign_in(house, browser, house.token)
     assert (response.status, response.headers["Location"]) == (303, "/")
     cookie = response.headers["Set-Cookie"]
-    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and house.token not in cookie and "Secure" not in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert house.token not in cookie
+    assert "Secure" not in cookie
     async with browser.get("/api/v1/who") as response:
         assert (await data(response))["id"] == "owner"
     async with browser.get("/") as response:
@@ -256,6 +259,8 @@ async def test_security_headers(house: House) -> None:
             assert headers["X-Content-Type-Options"] == "nosniff"
             assert headers["Referrer-Policy"] == "same-origin"
             policy = headers["Content-Security-Policy"]
-            assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+            assert "default-src 'none'" in policy
+            assert "frame-ancestors 'none'" in policy
+            assert "unsafe" not in policy
             assert "aiohttp" not in headers["Server"]
             assert "Access-Control-Allow-Origin" not in headers

@@ -113,7 +113,7 @@ async def house(tmp_path: Path):
 
 @pytest.mark.parametrize("name", RAISED)
 async def test_errors(house: House, name: str, caplog: pytest.LogCaptureFixture) -> None:
-    error, status, code = RAISED[name]
+    _error, status, code = RAISED[name]
     async with house.client.get(f"/api/v1/raise/{name}", headers={"X-Request-ID": "abc-1"}) as response:
         assert response.status == status
         found = await problem(response)
@@ -123,7 +123,9 @@ async def test_errors(house: House, name: str, caplog: pytest.LogCaptureFixture)
         assert "secret" not in str(found)
         assert "abc-1" in found["message"]
         (record,) = caplog.records
-        assert "abc-1" in record.message and record.levelno == logging.ERROR and record.exc_info
+        assert "abc-1" in record.message
+        assert record.levelno == logging.ERROR
+        assert record.exc_info
     if name in ("ratelimited", "unavailable"):
         assert response.headers["Retry-After"] == {"ratelimited": "8", "unavailable": "3"}[name]
     if name == "config":
@@ -133,7 +135,8 @@ async def test_errors(house: House, name: str, caplog: pytest.LogCaptureFixture)
 async def test_envelope(house: House) -> None:
     async with house.client.get("/api/v1/things", headers={"X-Request-ID": "a\tb"}) as response:
         answer = await response.json()
-    assert answer["success"] is True and answer["error"] is None
+    assert answer["success"] is True
+    assert answer["error"] is None
     assert answer["data"][0] == {"id": "a", "at": "2026-02-07T11:26:00Z", "more": {"x": 1}}
     assert answer["meta"]["nextCursor"] == "abc"
     assert len(answer["meta"]["requestId"]) == 16  # not the caller's nonsense

@@ -8,7 +8,7 @@ const RESOLUTION = { 1: "1m", 6: "1m", 24: "5m", 168: "1h", 720: "1h" };
 const STEP = { "1m": 60e3, "5m": 300e3, "1h": HOUR };
 const FIRST = ["power", "energy_import", "energy_export", "soc", "voltage", "current", "temperature"];
 
-const devices = new Map(); // id -> {id, name, kind, status, body, badge}
+const devices = new Map(); // id -> {id, name, kind, status, card, body, …}
 const series = new Map(); // "device.quantity" -> {device, quantity, unit, kind, value, at, row, …}
 const changed = new Set(); // of series, until the next frame
 let chosen = decodeURIComponent(location.hash.slice(1));
@@ -29,7 +29,7 @@ function shown(value, unit) {
   if (typeof value !== "number") return [String(value ?? "–"), unit ?? ""];
   if (KILO[unit] && Math.abs(value) >= 10000) [value, unit] = [value / 1000, KILO[unit]];
   const size = Math.abs(value);
-  const digits = Number.isInteger(value) ? 0 : size >= 1000 ? 1 : size >= 1 ? 2 : 3;
+  const digits = size >= 1000 && unit !== "kWh" ? 1 : size >= 1 ? 2 : 3;
   return [value.toLocaleString(undefined, { maximumFractionDigits: digits }).replace(/^-/, "−"), unit ?? ""];
 }
 
@@ -106,6 +106,7 @@ function deviceOf(id) {
 
 function seriesOf(device, quantity) {
   const key = `${device}.${quantity}`;
+  deviceOf(device);
   if (!series.has(key)) series.set(key, { key, device, quantity, unit: "", value: null, at: 0 });
   return series.get(key);
 }
@@ -137,17 +138,15 @@ function rank(quantity) {
 
 /** Put every device and series in its place; only what is new is made. */
 function arrange() {
-  const table = $("table");
   const byDevice = Map.groupBy ? Map.groupBy(series.values(), (one) => one.device) : group(series.values());
   const order = [...devices.values()].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
   for (const device of order) {
-    if (!device.body) makeDevice(device);
+    if (!device.card) makeDevice(device);
     paintDevice(device);
     const rows = (byDevice.get(device.id) ?? []).sort((a, b) => rank(a.quantity) - rank(b.quantity) || a.quantity.localeCompare(b.quantity));
     for (const one of rows) device.body.append(one.row ?? makeRow(one));
-    table.append(device.body);
+    $("devices").append(device.card);
   }
-  table.hidden = devices.size === 0;
   $("empty").hidden = devices.size > 0;
   $("empty").textContent = "No device has reported yet. What arrives over MQTT, HTTP or an integration shows up here by itself.";
   if (!series.has(chosen)) choose([...series.values()].sort((a, b) => rank(a.quantity) - rank(b.quantity))[0]?.key);
@@ -161,16 +160,17 @@ function group(all) {
 }
 
 function makeDevice(device) {
-  device.body = element("tbody");
-  const row = device.body.insertRow();
-  const title = element("th");
-  title.scope = "rowgroup";
-  title.colSpan = 3;
+  device.card = element("section", "card device");
+  const table = element("table");
+  const title = table.createCaption();
+  const heads = table.createTHead().insertRow();
+  for (const text of ["Quantity", "Value", "Updated"]) heads.append(Object.assign(element("th", "", text), { scope: "col" }));
+  device.body = table.createTBody();
   device.title = element("span");
   device.kindOf = element("span", "kind");
   device.badge = element("span", "status");
   title.append(device.title, device.kindOf, device.badge);
-  row.append(title);
+  device.card.append(table);
 }
 
 function paintDevice(device) {
@@ -211,7 +211,7 @@ function filter() {
       one.row.hidden = !(itself || label(one.quantity).toLowerCase().includes(wanted));
       any ||= !one.row.hidden;
     }
-    if (device.body) device.body.hidden = !any;
+    if (device.card) device.card.hidden = !any;
     count += any;
   }
   $("count").textContent = count;
@@ -262,11 +262,14 @@ async function loadChart() {
 
 const point = (r) => ({ at: Date.parse(r.at ?? r.start), low: r.min ?? r.value, value: r.mean ?? r.value ?? r.last, high: r.max ?? r.value });
 
-/** What a register counted in each span: from the last value of one to the last of the next. */
+/** What a register counted in each span: from the last value of the one before, unless that is missing. */
 function used(found) {
+  const step = STEP[RESOLUTION[hours]];
   return found.map((r, i) => {
-    const value = Math.max(0, (r.last ?? r.value) - (i ? found[i - 1].last ?? found[i - 1].value : r.first ?? r.value));
-    return { at: Date.parse(r.start ?? r.at), low: 0, value, high: value };
+    const at = Date.parse(r.start);
+    const before = i && at - Date.parse(found[i - 1].start) === step ? found[i - 1].last : r.first;
+    const value = Math.max(0, r.last - before);
+    return { at, low: 0, value, high: value };
   });
 }
 
@@ -329,7 +332,7 @@ function draw() {
   const levels = ticks(low, high, 4);
   [low, high] = [levels[0], levels.at(-1)];
   const texts = levels.map((level) => both(level, one.unit));
-  const left = Math.max(...texts.map((text) => text.length)) * 6.8 + 10;
+  const left = Math.max(...texts.map((text) => text.length)) * 7.2 + 12;
   const x = (at) => left + ((at - start) / (end - start)) * (width - left - 6);
   const y = (value) => 8 + ((high - value) / (high - low)) * (height - 34);
   const svg = shape(box, "svg", { viewBox: `0 0 ${width} ${height}`, tabindex: 0, role: "img", "aria-label": summary(one, drawn) });
@@ -338,7 +341,7 @@ function draw() {
     shape(svg, "line", { class: level === 0 && low < 0 ? "zero" : "grid", x1: left, x2: width - 6, y1: y(level), y2: y(level) });
     shape(svg, "text", { x: left - 8, y: y(level) + 4, "text-anchor": "end" }, texts[i]);
   });
-  const [times, span] = timeTicks(start, end, Math.max(3, Math.floor(width / 110)));
+  const [times, span] = timeTicks(start, end, Math.max(3, Math.floor(width / 75)));
   for (const at of times) {
     const text = span < 86400e3 ? new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : new Date(at).toLocaleDateString([], { day: "numeric", month: "short" });
     if (x(at) > left + 14 && x(at) < width - 24) shape(svg, "text", { x: x(at), y: height - 6, "text-anchor": "middle" }, text);
@@ -427,7 +430,7 @@ function connect() {
     } else if (type === "DEVICE_STATUS") {
       const fresh = !devices.has(payload.device);
       const device = Object.assign(deviceOf(payload.device), { status: payload.status, reason: payload.reason });
-      device.body ? paintDevice(device) : fresh && loadSoon();
+      device.card ? paintDevice(device) : fresh && loadSoon();
     }
   };
   socket.onclose = () => {
