@@ -50,11 +50,11 @@ class Shelly:
     async def readings(self) -> AsyncIterator[Item]:
         """Who it is, then its status again and again."""
         device, names = self._context.device, None
-        about = await self._context.http.get_json(f"{self._address}/shelly")
+        about = await self._get("/shelly")
         if about.get("gen", 1) < 2:
             raise Unsupported(f"{self._address} is a Shelly of the first generation")
         async for at in self._context.poll(self._every_s):
-            status = await self._context.http.get_json(f"{self._address}/rpc/Shelly.GetStatus")
+            status = await self._get("/rpc/Shelly.GetStatus")
             if names is None:
                 names = _devices(device, status)
                 self._switches = {names[c] or device: int(c.split(":")[1]) for c in names if c.startswith("switch:")}
@@ -62,6 +62,12 @@ class Shelly:
                     yield info
             for reading in readings(status, names, at):
                 yield reading
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        answer = await self._context.http.get_json(self._address + path)
+        if not isinstance(answer, dict):
+            raise Unsupported(f"{self._address} does not answer as a Shelly does")
+        return answer
 
     async def command(self, command: Command) -> None:
         """Switch a channel on or off; the next status, asked for at once, tells what became of it."""
@@ -76,6 +82,8 @@ def readings(status: Mapping[str, Any], names: Mapping[str, str | None], at: dat
     """The readings in one answer of Shelly.GetStatus; `names` gives the device of a channel, None for the one itself."""
     for component, values in status.items():
         kind, _, number = component.partition(":")
+        if not isinstance(values, Mapping):
+            continue
         if kind in CHANNELS:
             readings_of = _channel(values)
         elif kind == "em1data":

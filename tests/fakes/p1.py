@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 
 
 def telegram(*lines: str, header: str = "/Ene5\\T210-D ESMR5.0", crc: bool = True) -> bytes:
@@ -58,6 +60,12 @@ class FakeP1:
     async def hang_up(self) -> None:
         for writer in list(self._writers):
             writer.close()
+
+    async def reset(self) -> None:
+        for writer in list(self._writers):
+            linger = struct.pack("ii", 1, 0)  # close at once, with RST
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()
 
     async def start(self) -> FakeP1:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)

@@ -9,6 +9,7 @@ import pytest
 from ohmstead.core.errors import Unsupported
 from ohmstead.core.model import DeviceInfo, Reading
 from ohmstead.integrations.shelly_gen2 import _devices, ohmstead_integrations, readings
+from ohmstead.plugins.protocols.trial import answering
 from tests.fakes.house import until
 from tests.fakes.shelly import PLUG, FakeShelly
 from tests.fakes.street import Street
@@ -170,3 +171,14 @@ async def test_the_first_generation_is_turned_away() -> None:
         await street.run(SHELLY, fridge=here(shelly))
         await until(lambda: street.offline)
         assert "first generation" in str(street.offline[0])
+
+
+async def test_something_else_at_that_address() -> None:
+    async with answering({"/shelly": ["a", "printer"]}) as port, Street() as street:
+        await street.run(SHELLY, fridge={"host": "127.0.0.1", "port": port})
+        await until(lambda: street.offline)
+        assert "does not answer as a Shelly does" in str(street.offline[0])
+
+
+def test_odd_components_are_left_out() -> None:
+    assert list(readings({"switch:0": None, "em1data:0": [], "sys": 5}, {})) == []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ohmstead.core.clock import Clock
+from ohmstead.core.errors import Unavailable
 from ohmstead.core.plugin import Integration
 from ohmstead.plugins.protocols.home import Home
 
@@ -37,7 +38,7 @@ class Discovery:
         self._zeroconf: AsyncZeroconf | None = None
 
     async def scan(self, integrations: Iterable[Integration], seconds: float = 3.0) -> list[Found]:
-        """What announces itself within `seconds` and is recognised by one of `integrations`, sorted by name."""
+        """What announces itself within `seconds` and one of `integrations` recognises, sorted by name; Unavailable without a network."""
         integrations = [i for i in integrations if i.zeroconf and i.recognise is not None]
         types = {service_type for integration in integrations for service_type in integration.zeroconf}
         if not types:
@@ -72,7 +73,10 @@ class Discovery:
 
         if self._zeroconf is None:
             chosen = InterfaceChoice.All if self._interfaces is None else list(self._interfaces)
-            self._zeroconf = AsyncZeroconf(interfaces=chosen)
+            try:
+                self._zeroconf = AsyncZeroconf(interfaces=chosen)
+            except OSError as error:
+                raise Unavailable(f"this machine cannot listen for announcements on its network: {error}") from error
         return self._zeroconf
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ from zeroconf import ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
 from ohmstead.core.clock import Clock
+from ohmstead.core.errors import Unavailable
 from ohmstead.core.plugin import Integration
 from ohmstead.integrations import shelly_gen2
 from ohmstead.plugins.protocols import Protocols
@@ -66,3 +67,10 @@ async def test_without_anything_to_find_nothing_is_opened() -> None:
 )
 def test_what_is_a_shelly(name: str, properties: dict[str, str], options: object) -> None:
     assert shelly_gen2.recognise({"name": name, "host": "10.0.0.7", "properties": properties}) == options
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # zeroconf leaves a socket to the collector then
+async def test_a_machine_without_that_network_says_so() -> None:
+    async with Protocols(Clock(), interfaces=["192.0.2.1"]) as protocols:
+        with pytest.raises(Unavailable, match="cannot listen for announcements"):
+            await protocols.discovery.scan([shelly_gen2.ohmstead_integrations()], seconds=0.1)

@@ -104,3 +104,38 @@ async def test_impossible_requests_are_mistakes_of_the_plugin() -> None:
             await bus.read(1, 4, 0, 126)
         with pytest.raises(ValueError, match="3 or 4"):
             await bus.read(1, 6, 0, 1)
+
+
+async def test_an_answer_nobody_waits_for_any_more_is_not_the_next_ones() -> None:
+    other = bytes.fromhex("04 04 00 01 00 02")
+    async with Protocols(Clock()) as protocols, FakeGateway(TWO_REGISTERS, other) as gateway:
+        async with protocols.context("m").modbus("127.0.0.1", gateway.port) as bus:
+            left = asyncio.create_task(bus.read(1, 4, 0, 2))
+            async with asyncio.timeout(5):
+                while not gateway.asked:
+                    await asyncio.sleep(0.001)
+            left.cancel()
+            assert await bus.read(1, 4, 0, 2) == [1, 2]
+
+
+async def test_the_connection_lost_in_mid_request() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(12)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with Protocols(Clock()) as protocols, server, protocols.context("m").modbus("127.0.0.1", port, timeout_s=0.2) as bus:
+        with pytest.raises(Unavailable, match="lost the connection|does not answer|cannot be reached"):
+            await bus.read(1, 4, 0, 2)
+
+
+async def test_what_is_open_closes_with_the_house() -> None:
+    async with FakeMeters({1: {0: 230.2}}) as meters:
+        protocols = Protocols(Clock())
+        async with protocols.context("m").modbus("127.0.0.1", meters.port) as bus:
+            await bus.read(1, 4, 0, 2)
+            await protocols.close()
+            async with asyncio.timeout(5):
+                while meters.connections:
+                    await asyncio.sleep(0.005)

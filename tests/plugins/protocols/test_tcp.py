@@ -43,3 +43,33 @@ async def test_nobody_there() -> None:
         with pytest.raises(Unavailable, match="cannot be reached"):
             async with protocols.context("p1").tcp("no-such-host.invalid", port):
                 pass
+
+
+async def test_a_connection_that_breaks() -> None:
+    async with Protocols(Clock()) as protocols, FakeP1() as bridge, protocols.context("p1").tcp("127.0.0.1", bridge.port) as stream:
+        await bridge.listener()
+        await bridge.reset()
+        with pytest.raises(Unavailable, match=r"127\.0\.0\.1:\d+: Connection reset by peer"):
+            await stream.read(5)
+        with pytest.raises(Unavailable):
+            await stream.write(b"x" * 10_000_000)
+
+
+async def test_a_bridge_that_takes_nothing() -> None:
+    clock = ManualClock()
+    stuck = asyncio.Event()
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await stuck.wait()
+        writer.close()
+
+    server = await asyncio.start_server(deaf, "127.0.0.1", 0, limit=1024)
+    async with server, Protocols(clock) as protocols:
+        async with protocols.context("p1").tcp("127.0.0.1", server.sockets[0].getsockname()[1]) as stream:
+            writing = asyncio.create_task(stream.write(b"x" * 50_000_000, within_s=5))
+            await settle()
+            await clock.advance(6)
+            with pytest.raises(Unavailable, match="takes nothing for 5 s"):
+                await writing
+            stuck.set()
+        await asyncio.sleep(0.01)
