@@ -49,7 +49,7 @@ class Broker:
     def options(self) -> Options:
         """How the hub itself connects."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - names what a person wrote
-        return Options(host, self.port, HUB, self._password, protocol=4, embedded=True)
+        return Options(host, self.port, HUB, self._password, protocol=4)
 
     async def start(self) -> None:
         """Listen. ConfigError when the package is missing or the address is not to be had."""

@@ -68,7 +68,7 @@ class Mqtt:
     async def apply(self, options: Options | None) -> None:
         """Connect to that broker from now on, or to none. Returns at once: a broker that is not there is no failure."""
         self._home.bind()
-        if options == self._options and self._task is not None:
+        if options == self._options and (self._task is not None or options is None):
             return
         await self.stop()
         self._holding = False
