@@ -23,6 +23,7 @@ DEVICES = (
     DeviceInfo("plug_desk", "Plug: desk", "plug", "Ohmstead", "Simulated plug", "1.0"),
     DeviceInfo("plug_washer", "Plug: washing machine", "plug", "Ohmstead", "Simulated plug", "1.0"),
 )
+NAMES = tuple(str(info.id) for info in DEVICES)
 SOURCES_OF_GREEN = ("pv",)  # they speak on green-energy/{source}/generation
 
 
@@ -53,16 +54,16 @@ class Senses:
 
 def speak(house: House, senses: Senses) -> list[Said]:
     """What every device of the house says now, in the order of DEVICES."""
-    return [Said(str(info.id), house.at_ms, _telemetry(str(info.id), house, senses), _registers(str(info.id), house)) for info in DEVICES]
+    voltage_v = house.voltage_v
+    return [Said(name, house.at_ms, _telemetry(name, house, senses, voltage_v), _registers(name, house)) for name in NAMES]
 
 
-def _telemetry(device: str, house: House, senses: Senses) -> Values:
+def _telemetry(device: str, house: House, senses: Senses, voltage_v: float) -> Values:
     power_w = house.power_w(device)
     if device == "pv":
         return {"power": power_w}
     if device == "battery":
         return {"power": power_w, "soc": house.soc, "temperature": senses.temperature_c(device, house)}
-    voltage_v = house.voltage_v
     values: Values = {"voltage": voltage_v, "current": round(power_w / voltage_v, 3), "power": power_w}
     if device == "grid":
         values["frequency"] = house.frequency_hz

@@ -74,19 +74,21 @@ class DemoLink:
 
     async def _house(self) -> House:
         """The house as it was left, or one with a history when this is the first time."""
-        now_ms = self._clock.now_ms()
         house = self._left()
-        if house is not None:
-            await history.catch_up(house, now_ms, self._every_ms)
-            return house
+        if house is None:
+            house = await self._with_history()
+        await history.catch_up(house, self._clock.now_ms() // self._every_ms * self._every_ms, self._every_ms)
+        self._keep(house)
+        return house
+
+    async def _with_history(self) -> House:
+        now_ms = self._clock.now_ms()
         start_ms = now_ms - round(self._options["days"] * history.DAY_MS)
         house = House(self._options["seed"], start_ms // history.STEP_MS * history.STEP_MS)
         begun = self._clock.monotonic()
         readings = await history.write(self._ingest, house, now_ms)
         if readings:
             log.info("wrote %g days of history, %d readings, in %.1f s", self._options["days"], readings, self._clock.monotonic() - begun)
-        await history.catch_up(house, self._clock.now_ms(), self._every_ms)
-        self._keep(house)
         return house
 
     def _left(self) -> House | None:
