@@ -83,9 +83,9 @@ class Batch:
         self.letters: list[DeadLetter] = []
         self.conflicts: list[Row] = []  # filled by the writer: the instant holds another value already
 
-    def feed(self, device: str) -> Feed:
-        """The feed of a device that was just heard; Rejected when the house does not take it in."""
-        return self._ingest.feed(device, self.source, self.now_ms if self.live else None)
+    def feed(self, device: str, heard: bool = True) -> Feed:
+        """The feed of a device; Rejected when the house does not take it in. `heard` False: not the device itself spoke just now."""
+        return self._ingest.feed(device, self.source, self.now_ms if heard and self.live else None)
 
     def add(self, feed: Feed, quantity: str, value: Any, at_ms: int | None = None, from_ms: int | None = None) -> str | None:
         """Take one value in its canonical unit; None when it was taken, else the reason it was not.
@@ -111,7 +111,10 @@ class Batch:
         if value.__class__ is not float:
             if value.__class__ is not int:
                 return f"{quantity} must be a number, not {_show(value)}"
-            value = float(value)
+            try:
+                value = float(value)
+            except OverflowError:
+                return f"{quantity} is no number of this world"
         if not series.low <= value <= series.high:
             return f"{quantity} {value:g} {series.unit} is outside {series.low:g} … {series.high:g}"
         if kind is Kind.DELTA:

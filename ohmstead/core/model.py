@@ -27,7 +27,8 @@ class Reading:
     """What a device says of one quantity, in the quantity's canonical unit.
 
     `at` is aware; None means now. `device` is None for the device whose stream yields it, else the id of one behind
-    it. `start` states the beginning of the period of a delta. ValueError for a naive time, NaN or infinity.
+    it. `start` states the beginning of the period of a delta. `stale`: nobody knows since when it holds (a message that
+    a broker retained), so it fills an empty state and is never stored. ValueError for a naive time, NaN or infinity.
     """
 
     quantity: str
@@ -35,6 +36,7 @@ class Reading:
     at: datetime | None = None
     device: str | None = None
     start: datetime | None = None
+    stale: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.value, float) and not math.isfinite(self.value):
