@@ -202,7 +202,8 @@ def about(telegram: str) -> DeviceInfo:
     fields = {(line.channel, line.code): line.fields[0] for line in lines(telegram)}
     number = fields.get(("0-0", "96.1.1")) or fields.get(("0-0", "96.1.0")) or ""
     version = fields.get(("1-3", "0.2.8")) or fields.get(("0-0", "96.1.4"))
-    return DeviceInfo(model=telegram[1:].split("\n")[0].strip(), serial=_spelled(number), firmware=version and f"DSMR {version}")
+    header = telegram[1:].split("\n")[0].strip()
+    return DeviceInfo(kind="meter", model=header, serial=_spelled(number), firmware=version and f"DSMR {version}")
 
 
 def _spelled(digits: str) -> str | None:

@@ -162,10 +162,13 @@ def _devices(device: str, status: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _infos(about: Mapping[str, Any], device: str, names: Mapping[str, str | None]) -> Iterator[DeviceInfo]:
-    model = about.get("model")
-    yield DeviceInfo(name=about.get("name"), manufacturer="Shelly", model=model, firmware=about.get("ver"), serial=about.get("mac"))
-    for child in sorted({name for name in names.values() if name is not None}):
-        yield DeviceInfo(child, manufacturer="Shelly", model=model, via=device)
+    model, kind = about.get("model"), "switch" if any(channel.startswith("switch:") for channel in names) else "meter"
+    yield DeviceInfo(
+        name=about.get("name"), kind=kind, manufacturer="Shelly", model=model, firmware=about.get("ver"), serial=about.get("mac")
+    )
+    for child, channel in sorted((name, channel) for channel, name in names.items() if name is not None):
+        kind = "switch" if channel.startswith("switch:") else "meter"
+        yield DeviceInfo(child, kind=kind, manufacturer="Shelly", model=model, via=device)
 
 
 def _bracketed(host: str) -> str:

@@ -82,7 +82,7 @@ def test_the_example_of_the_standard() -> None:
     }  # fmt: skip
     assert read["power"].at == at(2010, 12, 9, 10, 30, 20)
     assert read["gas"].at == at(2010, 12, 9, 10, 0)
-    assert about(text) == DeviceInfo(model="ISk5\\2MT382-1000", serial="K8EG004046395507", firmware="DSMR 40")
+    assert about(text) == DeviceInfo(kind="meter", model="ISk5\\2MT382-1000", serial="K8EG004046395507", firmware="DSMR 40")
 
 
 def test_version_5_with_everything_behind_it() -> None:
@@ -184,7 +184,7 @@ async def test_from_the_wire_to_the_store() -> None:
         await bridge.send(V5[200:], V5[:7], V5[7:333], V5[333:], V5)
         await until(lambda: len(street.store.rows) >= 2 * len(V5_READINGS))
         assert street.values("meter") == V5_READINGS
-        assert street.infos() == {None: DeviceInfo(model="Ene5\\T210-D ESMR5.0", serial="E0047000007630817", firmware="DSMR 50")}
+        assert street.infos() == {None: DeviceInfo(kind="meter", model="Ene5\\T210-D ESMR5.0", serial="E0047000007630817", firmware="DSMR 50")}
         assert len(street.registry.infos) == 1
 
 

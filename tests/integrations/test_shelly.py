@@ -96,7 +96,7 @@ async def test_from_the_wire_to_the_store() -> None:
         assert street.values("fridge")["power"] == 71.3
         assert street.values("fridge")["energy_import"] == 12.0
         assert street.infos() == {
-            None: DeviceInfo(name="Fridge", manufacturer="Shelly", model="S3PL-00112EU", firmware="1.4.4", serial="AABBCCDDEEFF")
+            None: DeviceInfo(name="Fridge", kind="switch", manufacturer="Shelly", model="S3PL-00112EU", firmware="1.4.4", serial="AABBCCDDEEFF")
         }
 
 
@@ -113,7 +113,7 @@ async def test_each_socket_of_a_strip_is_switched_by_itself() -> None:
     async with FakeShelly(dict(STRIP)) as shelly, Street() as street:
         await street.run(SHELLY, strip=here(shelly))
         await until(lambda: street.values("strip_3"))
-        assert street.infos()["strip_2"].via == "strip"
+        assert (street.infos()["strip_2"].via, street.infos()["strip_2"].kind) == ("strip", "switch")
         await street.switch("strip_2", "on")
         await until(lambda: street.values("strip_2").get("switch") == "on")
         with pytest.raises(Unsupported, match="strip has nothing to switch"):

@@ -12,6 +12,8 @@ from ohmstead.core.clock import Clock, ManualClock, settle
 from ohmstead.core.errors import Unsupported
 from ohmstead.core.isolation import SecondLoop
 from ohmstead.plugins.protocols import Context, Protocols
+from tests.fakes.modbus_meter import FakeMeters
+from tests.fakes.p1 import FakeP1
 
 
 async def rounds(context: Context, every_s: float, seen: list[float], slow_s: dict[int, float] | None = None) -> None:
@@ -90,6 +92,25 @@ async def test_the_second_loop_is_served_from_home() -> None:
     await second.stop()
     await runner.cleanup()
     assert len(loops) == 2
+
+
+async def test_a_plugin_on_the_second_loop_shares_the_buses_and_streams_of_the_house() -> None:
+    second = SecondLoop()
+    async with Protocols(Clock()) as protocols, FakeMeters({1: {0: 230.2}}) as meters, FakeP1() as bridge:
+        context = protocols.context("d")
+
+        async def elsewhere() -> tuple[list[int], bytes]:
+            async with context.modbus("127.0.0.1", meters.port) as bus, context.tcp("127.0.0.1", bridge.port) as stream:
+                return await bus.read(1, 4, 0, 2), await stream.read(5)
+
+        async with context.modbus("127.0.0.1", meters.port) as bus:
+            await bus.read(1, 4, 0, 2)
+            asking = asyncio.create_task(second.call(elsewhere, 5))
+            await bridge.listener()
+            await bridge.send(b"hello")
+            assert await asking == ([0x4366, 0x3333], b"hello")
+            assert meters.connections == 1
+    await second.stop()
 
 
 async def test_after_stored_calls_back_on_the_loop_that_asked() -> None:
