@@ -10,7 +10,7 @@ from typing import Any
 import voluptuous as vol
 
 from ohmstead.config.document import Document
-from ohmstead.config.mistakes import mistakes
+from ohmstead.config.mistakes import mistakes, without
 from ohmstead.config.problem import Problem
 from ohmstead.config.sections import INTEGRATIONS
 from ohmstead.config.templates import with_template
@@ -19,8 +19,12 @@ from ohmstead.core.errors import ConfigError
 from ohmstead.core.plugin import Integration, Section
 from ohmstead.core.runner import Entry
 from ohmstead.plugins.devices.configured import Configured
+from ohmstead.plugins.protocols.broker import WARNING as EMBEDDED
 from ohmstead.plugins.protocols.mqtt import Options as Broker
 from ohmstead.plugins.protocols.mqtt import options as broker_options
+from ohmstead.plugins.storage.engine import locate
+
+ROUNDS = 5  # how often a part is looked at again without what was wrong with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,6 @@ class Checked:
         return Configured(part["home"], part["locations"], part["devices"], frozenset(self.entries), part["registry"])
 
 
-EMBEDDED = (
-    "the embedded broker is for trying things out: it keeps nothing over a crash, loses what is not stored within 5 s, "
-    "and knows no shared subscriptions; docs/mqtt.md says how to set up Mosquitto"
-)
-
-
 def check(document: Document, known: Known, folder: Path) -> Checked:
     """Everything checked; mistakes go to `document.problems`, and what is wrong is left out of the answer."""
     for key in document.data:
@@ -61,7 +59,9 @@ def check(document: Document, known: Known, folder: Path) -> Checked:
             document.wrong((key,), f"unknown section.{validate.did_you_mean(key, [*known.sections, INTEGRATIONS])}")
     sections = {key: _section(document, section) for key, section in known.sections.items()}
     entries = {entry.device: entry for entry in _entries(document, known)}
-    broker = _broker(document, sections.get("mqtt"), folder)
+    sound = not any(problem.keys[:1] == ("mqtt",) for problem in document.problems)
+    broker = _broker(document, sections["mqtt"], folder) if sound else None
+    _database(document, sections["storage"], folder)
     notes = (EMBEDDED,) if broker is not None and broker.embedded else ()
     return Checked(sections, entries, broker, notes, document.secrets)
 
@@ -85,8 +85,14 @@ def _section(document: Document, section: Section) -> Any:
     if given is None:
         return None
     value, wrong = mistakes(section.schema, given)
-    for keys, text in wrong:
-        document.wrong((section.key, *keys), text)
+    for round_ in range(ROUNDS):
+        for mistake in wrong:
+            if round_ == 0 or not mistake.missing:  # what misses now may be what was taken out
+                document.wrong((section.key, *mistake.keys), mistake.text)
+        if not wrong:
+            return value
+        given = without(given, wrong)
+        value, wrong = mistakes(section.schema, given)
     return section.default if wrong else value
 
 
@@ -122,8 +128,8 @@ def _entry(document: Document, known: Known, device: str, options: Any) -> Entry
         return None
     integration, foreign = known.integrations[kind]
     value, wrong = mistakes(dict(integration.schema), {key: option for key, option in options.items() if key != "type"})
-    for inner, text in wrong:
-        document.wrong((*keys, *inner), text)
+    for mistake in wrong:
+        document.wrong((*keys, *mistake.keys), mistake.text)
     if wrong:
         return None
     try:
@@ -144,12 +150,16 @@ def _broker(document: Document, given: Any, folder: Path) -> Broker | None:
         return None
 
 
+def _database(document: Document, given: Any, folder: Path) -> None:
+    try:
+        locate(given["url"], folder / "data")
+    except ConfigError as error:
+        place(document, error)
+
+
 def place(document: Document, error: ConfigError) -> None:
     """Find the lines for problems that begin with the way there: `mqtt → port: …`."""
     for problem in error.problems:
         way, colon, text = problem.partition(": ")
         keys = tuple(way.split(" → ")) if colon else ()
-        if keys and keys[0] in document.data:
-            document.wrong(keys, text)
-        else:
-            document.wrong((), problem)
+        document.wrong(keys, text) if keys else document.wrong((), problem)

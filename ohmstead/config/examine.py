@@ -15,7 +15,6 @@ from ohmstead.config.parts import Parts
 from ohmstead.config.problem import Place, Problem
 from ohmstead.config.schema import whole
 from ohmstead.config.sections import DATABASE
-from ohmstead.core.errors import ConfigError
 from ohmstead.plugins.devices import configured
 
 
@@ -35,12 +34,8 @@ def problems(folder: Path) -> Findings:
 async def _problems(folder: Path) -> Findings:
     logs.set_up({"level": "error"})
     document = load(folder, os.environ)
-    given = database(document)
-    try:
-        parts = Parts(folder, given["url"], given["durability"])
-    except ConfigError as error:
-        document.wrong(("storage", "url"), str(error).partition(": ")[2])
-        parts = Parts(folder, DATABASE, "process")
+    given = database(document, folder)
+    parts = Parts(folder, given["url"], given["durability"])
     checked = check(document, parts.discover(), folder)
     for keys, text in configured.problems(parts.devices, checked.configured):
         document.wrong(keys, text)

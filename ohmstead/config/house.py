@@ -22,6 +22,7 @@ from ohmstead.core.clock import Clock
 from ohmstead.core.errors import ConfigError
 from ohmstead.plugins.devices import configured
 from ohmstead.plugins.history.restore import restore
+from ohmstead.plugins.storage.engine import locate
 from ohmstead.web.health import Probe
 from ohmstead.web.server import Web
 
@@ -58,7 +59,7 @@ class House:
         self._variables = dict(os.environ if variables is None else variables)
         self._options = dict(options or {})
         document = self.document()
-        self.database = database(document)
+        self.database = database(document, folder)
         self.parts = Parts(folder, self.database["url"], self.database["durability"], clock)
         self.hub = self.parts.hub
         self.hub.plugins.add("house", HouseRoutes(self))
@@ -87,7 +88,7 @@ class House:
         self.lock.take()
         ends.callback(self.lock.release)
         ends.push_async_callback(parts.protocols.close)
-        ends.push_async_callback(parts.mqtt.stop)  # after the storage: what it commits at last is acknowledged too
+        ends.push_async_callback(parts.messaging.stop)  # after the storage: what it commits at last is acknowledged too
         await parts.storage.open(parts.tables())
         ends.push_async_callback(parts.storage.close)
         await parts.devices.open()
@@ -112,7 +113,7 @@ class House:
         await self.web.start()
         self.lock.tell(self.web.url)
         self._ends.callback(parts.mqtt.hold)
-        await parts.mqtt.apply(checked.broker)
+        await parts.messaging.apply(checked.broker)
         await hub.runners.apply(dict(checked.entries))
 
     def make_web(self, checked: Checked) -> Web:
@@ -145,10 +146,16 @@ class House:
         self._reloader.soon()
 
 
-def database(document: Document) -> Mapping[str, str]:
+def database(document: Document, folder: Path) -> Mapping[str, str]:
     """The `storage:` part, or its defaults while it is wrong, which the check will say."""
     value, wrong = mistakes(STORAGE, document.section("storage"))
-    return mistakes(STORAGE, {})[0] if wrong else value  # type: ignore[no-any-return]
+    if not wrong:
+        try:
+            locate(value["url"], folder / "data")
+            return value  # type: ignore[no-any-return]
+        except ConfigError:
+            pass
+    return mistakes(STORAGE, {})[0]  # type: ignore[no-any-return]
 
 
 def make_web(parts: Parts, checked: Checked) -> Web:

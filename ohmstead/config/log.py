@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 import msgspec
 
 from ohmstead.config.problem import HIDDEN
+from ohmstead.core.clock import iso
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 ACCESS = "ohmstead.access"  # whose messages are JSON already
@@ -43,14 +43,14 @@ class Lines(logging.Formatter):
 class Json(Lines):
     """One JSON object a line: level, message, timestamp, service, logger, and exception where there is one."""
 
-    converter = time.gmtime
-
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         if record.name == ACCESS:
             return self.blanked(record.getMessage())
-        stamp = f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03d}Z"
-        line = {"level": record.levelname.lower(), "message": record.getMessage(), "timestamp": stamp, "service": "ohmstead", "logger": record.name}
+        line = {
+            "level": record.levelname.lower(), "message": record.getMessage(), "timestamp": iso(int(record.created * 1000)),
+            "service": "ohmstead", "logger": record.name,
+        }  # fmt: skip
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return self.blanked(msgspec.json.encode(line).decode())

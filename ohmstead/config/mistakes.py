@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from copy import deepcopy
+from typing import Any, NamedTuple
 
 import voluptuous as vol
 
@@ -21,14 +22,33 @@ SENTENCES = {  # the library's words -> ours
 }
 
 
-def mistakes(schema: Any, value: Any) -> tuple[Any, list[tuple[Keys, str]]]:
+class Mistake(NamedTuple):
+    """The way there, what is wrong, and whether that is something that is not there."""
+
+    keys: Keys
+    text: str
+    missing: bool
+
+
+def mistakes(schema: Any, value: Any) -> tuple[Any, list[Mistake]]:
     """`value` as `schema` makes it (None when it is wrong), and every mistake in it."""
     try:
         return vol.Schema(schema)(value), []
     except vol.MultipleInvalid as error:
-        return None, [(_keys(e), _sentence(schema, e)) for e in error.errors]
-    except vol.Invalid as error:  # from a schema that is a bare function
-        return None, [(_keys(error), _sentence(schema, error))]
+        return None, [Mistake(_keys(e), _sentence(schema, e), isinstance(e, vol.RequiredFieldInvalid)) for e in error.errors]
+
+
+def without(value: Any, wrong: Iterable[Mistake]) -> Any:
+    """A copy of a mapping that lacks what is wrong: the value itself, or the mapping that misses one."""
+    rest = deepcopy(value)
+    for mistake in wrong:
+        keys = mistake.keys[:-1] if mistake.missing else mistake.keys
+        inner = rest
+        for key in keys[:-1]:
+            inner = inner.get(key) if isinstance(inner, dict) else None
+        if keys and isinstance(inner, dict):
+            inner.pop(keys[-1], None)
+    return rest
 
 
 def _keys(error: vol.Invalid) -> Keys:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from ohmstead.config.check import Known
+from ohmstead.config.messaging import Messaging
 from ohmstead.config.sections import SECTIONS
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import ConfigError
 from ohmstead.core.hub import Hub
 from ohmstead.core.loader import Plugin
 from ohmstead.core.plugin import Importer, Integration, Section, Tables
-from ohmstead.integrations import dsmr, eastron, shelly_gen2
+from ohmstead.integrations import dsmr, eastron, mqtt_topics, shelly_gen2
 from ohmstead.integrations.csv_file import CsvFile
 from ohmstead.integrations.demo_house import DemoHouse
 from ohmstead.integrations.line_protocol import LineProtocol
@@ -40,6 +40,7 @@ class Parts:
         self.devices = Devices(self.storage, hub.bus, hub.clock, hub.quantities, hub.data_dir)
         self.jobs = Jobs(self.storage, hub.clock, hub.second)
         self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
+        self.messaging = Messaging(self.mqtt, self.devices.verify, hub.data_dir)
         self.protocols = Protocols(hub.clock, self.mqtt, hub.quantities)
         for service in (self.storage, self.devices, self.jobs, self.mqtt, self.protocols):
             hub.provide(service)
@@ -53,6 +54,7 @@ class Parts:
             "jobs": self.jobs,
             "history": HistoryPlugin(self.storage, self.devices, self.hub.clock),
             "native": Native(self.devices.report),
+            "mqtt_topics": mqtt_topics,
             "line_protocol": LineProtocol(),
             "csv_file": CsvFile(self.hub.quantities),
             "shelly_gen2": shelly_gen2,

@@ -50,6 +50,7 @@ class Reloader:
             if checked.sections["web"] != before.sections["web"]:
                 _free(checked.sections["web"], before.sections["web"])
             changed = [key for key in house.known.sections if checked.sections[key] != before.sections[key]]
+            await house.parts.messaging.apply(checked.broker)  # first, since it is what may still be refused
             house.checked = checked
             await self._apply(checked, before, changed)
             entries = await house.hub.runners.apply(dict(checked.entries))
@@ -70,8 +71,6 @@ class Reloader:
             await house.hand(key, checked)
         if "log" in changed or checked.secrets != before.secrets:
             logs.set_up(checked.sections["log"], checked.secrets)
-        if checked.broker != before.broker:
-            await parts.mqtt.apply(checked.broker)
         parts.jobs.reload(house.hub, checked.sections["home"]["time_zone"])
         if {"web", "log"} & set(changed):
             self._start(self._move_web(checked))

@@ -27,7 +27,7 @@ class HouseRoutes:
 
         tags = ("house",)
         return [
-            Route("GET", "/plugins", self.plugins, "read", "Plugins: where from, what they declare, what is quarantined and why", tags=tags),
+            Route("GET", "/plugins", self.plugins, "read", "Plugins: where from, what they declare, what is quarantined", tags=tags),
             Route("POST", "/reload", self.reload, "admin", "Read the configuration again and change what changed", tags=tags),
             Imports(hub).route(),
         ]

@@ -33,7 +33,8 @@ WEB = {
 }
 
 LOG = {
-    vol.Optional("level", default="info", description="debug, info, warning or error"): validate.one_of("debug", "info", "warning", "error"),
+    vol.Optional("level", default="info", description="debug, info, warning or error"):
+        validate.one_of("debug", "info", "warning", "error"),
     vol.Optional("format", default="text", description="text for people, json for machines"): validate.one_of("text", "json"),
     vol.Optional("requests", default=False, description="true: one line of JSON for every request to the API"): validate.boolean,
 }  # fmt: skip

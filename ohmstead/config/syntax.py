@@ -68,7 +68,7 @@ def _look_at_depth(text: str) -> None:
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
-                    raise Malformed(event.start_mark.line + 1, f"is nested more than {MAX_DEPTH} levels deep")
+                    raise Malformed(event.start_mark.line + 1 if event.start_mark else 0, f"is nested more than {MAX_DEPTH} levels deep")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
     finally:
@@ -91,16 +91,15 @@ def _sentence(error: yaml.MarkedYAMLError, text: str) -> str:
 
 
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
-_WORDS |= {word: True for word in ("true", "True", "TRUE")} | {word: False for word in ("false", "False", "FALSE")}
+_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
-def scalar(node: yaml.ScalarNode) -> Any:
-    """The value of a scalar. Of YAML 1.1's surprises none is left: no, on, 22:30, 0123 and 2026-02-07 are texts."""
-    text = str(node.value)
-    if node.style not in (None, ""):  # quoted, or a block
+def scalar(text: str, plain: bool) -> Any:
+    """The value of a scalar, `plain` without quotes. Nothing of YAML 1.1 surprises: no, on, 22:30, 0123, 2026-02-07 are texts."""
+    if not plain:
         return text
     if text in _WORDS:
         return _WORDS[text]

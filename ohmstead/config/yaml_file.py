@@ -80,11 +80,11 @@ class Reader:
     def _shown(self, path: Path) -> str:
         return path.relative_to(self._folder).as_posix() if path.is_relative_to(self._folder) else path.name
 
-    def _value(self, node: yaml.Node, keys: Keys, file: str) -> Any:
+    def _value(self, node: Any, keys: Keys, file: str) -> Any:
         self._nodes += 1
         if self._nodes > MAX_NODES or len(keys) > 100:
             raise TooMuch(f"aliases and includes make this more than {MAX_NODES} values; write less of the same again")
-        place = Place(file, node.start_mark.line + 1)
+        place = _at(file, node)
         self._document.places.setdefault(keys, place)
         if node.tag in ("!secret", "!env", "!include"):
             return self._tagged(node, keys, place)
@@ -95,12 +95,12 @@ class Reader:
             return self._mapping(node, keys, file)
         if isinstance(node, yaml.SequenceNode):
             return [self._value(item, (*keys, index), file) for index, item in enumerate(node.value)]
-        return scalar(node)
+        return scalar(node.value, plain=node.style in (None, ""))
 
     def _mapping(self, node: yaml.MappingNode, keys: Keys, file: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            place = Place(file, key_node.start_mark.line + 1)
+            place = _at(file, key_node)
             if not isinstance(key_node, yaml.ScalarNode):
                 self._document.unread(keys, place, "a list or mapping cannot be a key")
                 continue
@@ -117,7 +117,8 @@ class Reader:
     def _tagged(self, node: yaml.Node, keys: Keys, place: Place) -> Any:
         words = str(node.value).split(None, 1) if isinstance(node, yaml.ScalarNode) else []
         if not words:
-            self._document.unread(keys, place, f"{node.tag} needs a {'file' if node.tag == '!include' else 'name'} behind it, without quotes around both")
+            what = "file" if node.tag == "!include" else "name"
+            self._document.unread(keys, place, f"{node.tag} needs a {what} behind it, without quotes around both")
             return None
         if node.tag == "!include":
             return self._include(str(node.value).strip(), keys, place)
@@ -160,7 +161,7 @@ class Reader:
             if isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode):
                 yield str(key.value), str(value.value)
             else:
-                self._document.unread((SECRETS,), Place(SECRETS, key.start_mark.line + 1), "expected a name and a text, such as wifi: 'pass word'")
+                self._document.unread((SECRETS,), _at(SECRETS, key), "expected a name and a text, such as wifi: 'pass word'")
 
     def _include(self, name: str, keys: Keys, place: Place) -> Any:
         path = (self._open[-1].parent / name).resolve()
@@ -178,3 +179,7 @@ class Reader:
                 return None
             return self._file(path, raw, keys)
         return None
+
+
+def _at(file: str, node: yaml.Node) -> Place:
+    return Place(file, 0 if node.start_mark is None else node.start_mark.line + 1)

@@ -144,8 +144,9 @@ def one_of(*choices: str) -> Callable[[Any], str]:
     def word(value: Any) -> str:
         if value in choices:
             return str(value)
+        known = f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
         hint = did_you_mean(str(value), choices)
-        raise vol.Invalid(f"expected {', '.join(choices[:-1])} or {choices[-1]}.{hint}" if len(choices) > 1 else f"expected {choices[0]}")
+        raise vol.Invalid(f"expected {known}.{hint}" if hint else f"expected {known}")
 
     return word
 

@@ -43,16 +43,19 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # `ohmstead devices | head`
         sys.stderr.close()
         sys.exit(0)
-    except Exception as error:
-        sys.exit(_told(error))
+    except _on_purpose() as error:  # looked up when something was raised, and not before
+        click.echo(str(error), err=True)
+        sys.exit(_code(error))
 
 
-def _told(error: Exception) -> int:
-    """Tell somebody at a terminal; what we raised on purpose gets no traceback."""
-    from ohmstead.core.errors import OhmsteadError, Unavailable
+def _on_purpose() -> type[Exception]:
+    """What we raise on purpose, with a text for people; anything else is a bug and shows its traceback."""
+    from ohmstead.core.errors import OhmsteadError
 
-    if not isinstance(error, OhmsteadError):
-        raise error
-    for line in str(error).splitlines():
-        click.echo(line, err=True)
+    return OhmsteadError
+
+
+def _code(error: Exception) -> int:
+    from ohmstead.core.errors import Unavailable
+
     return 1 if isinstance(error, Unavailable) else 2

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from ohmstead.config.house import House
 
 
 @click.command()
@@ -25,9 +29,12 @@ def demo(folder: Path, port: int, days: float, seed: int, faults: float) -> None
         if found != wanted:
             click.echo(f"{what} {wanted} is taken; the demo uses {found}")
     house.prepare(folder, mqtt, seed, days, faults)
-    serve(folder, {"port": str(http)}, lambda run: click.echo(
-        house.greeting(folder, "localhost", run.web.port, run.checked.broker.port if run.checked.broker else mqtt, owner_token(run.hub.data_dir))
-    ))  # fmt: skip
+
+    def greet(run: House) -> None:
+        broker = run.checked.broker  # the folder may be somebody's own by now, with another broker
+        click.echo(house.greeting(folder, "localhost", run.web.port, broker.port if broker else mqtt, owner_token(run.hub.data_dir)))
+
+    serve(folder, {"port": str(http)}, greet)
 
 
 @click.command()
