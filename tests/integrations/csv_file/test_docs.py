@@ -1,0 +1,38 @@
+"""docs/import.md names every option as the schemas do, and its examples import what it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from ohmstead.core import validate
+from ohmstead.core.quantity import Quantities
+from ohmstead.integrations.csv_file import CsvFile
+from ohmstead.integrations.line_protocol.file import importer
+
+PAGE = (Path(__file__).parents[3] / "docs" / "import.md").read_text()
+CSV = CsvFile(Quantities()).ohmstead_importers()
+COMMANDS = re.findall(r"^ohmstead import readings (?:.*\\\n)*.*$", PAGE, re.MULTILINE)
+
+
+def test_the_tables_of_options_are_those_of_the_schemas() -> None:
+    rows = {tuple(cell.strip() for cell in line.strip("|").replace("\\|", "¦").split("|")) for line in PAGE.splitlines() if line.startswith("| `")}
+    rows = {tuple(cell.replace("¦", "|") for cell in row) for row in rows}
+    for schema in (CSV.schema, importer().schema):
+        for marker in schema:
+            default = marker.default() if callable(marker.default) else "required" if marker.schema == "columns" else ""
+            assert (f"`{marker.schema}`", str(default).lower() if isinstance(default, bool) else str(default), marker.description) in rows
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "FILE" not in c], ids=lambda c: c.split()[3])
+def test_the_options_of_every_example_are_good(command: str) -> None:
+    words = shlex.split(command.replace("\\\n", " "))[3:]
+    file, given = words[0], dict(zip(words[1::2], words[2::2], strict=True))
+    pairs = [word.split("=", 1) for flag, word in zip(words[1::2], words[2::2], strict=True) if flag == "-o"]
+    options = dict(pairs)
+    if "--device" in given:
+        options["device"] = given["--device"]
+    validate.options((CSV if ".csv" in file else importer()).schema, options)
