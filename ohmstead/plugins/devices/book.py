@@ -122,7 +122,9 @@ class Book:
     async def _upsert(self, tx: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
         insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
         keys = [column.name for column in table.primary_key.columns]
-        for chunk in _chunks([{"tenant_id": self.tenant_id, **{name: _clean(value) for name, value in row.items()}} for row in rows]):
+        clean = [{"tenant_id": self.tenant_id, **{name: _clean(value) for name, value in row.items()}} for row in rows]
+        once = {tuple(row[key] for key in keys): row for row in clean}  # PostgreSQL takes no row twice in one statement
+        for chunk in _chunks(list(once.values())):
             statement = insert(table).values(chunk)
             rest = {name: statement.excluded[name] for name in chunk[0] if name not in keys}
             await tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
