@@ -49,7 +49,9 @@ def locate(url: str, data_dir: Path) -> Address:
 def writing(address: Address, durability: str, create: bool) -> AsyncEngine:
     """The engine of the one connection that writes. `create` makes a file of SQLite that is not there."""
     if address.file is None:
-        return create_async_engine(address.url, poolclass=NullPool, connect_args={"timeout": 10, "command_timeout": 60})
+        settings = {"synchronous_commit": "on"}  # a server may be set to answer before it has flushed its log
+        connect_args = {"timeout": 10, "command_timeout": 60, "server_settings": settings}
+        return create_async_engine(address.url, poolclass=NullPool, connect_args=connect_args)
     pragmas = (
         "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA cache_size=-65536;"
         f"PRAGMA wal_autocheckpoint=20000; PRAGMA synchronous={'FULL' if durability == 'power' else 'NORMAL'};"
