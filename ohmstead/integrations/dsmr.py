@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -92,12 +93,19 @@ def crc16(data: bytes) -> int:
     >>> hex(crc16(b"123456789"))
     '0xbb3d'
     """
-    crc = 0
+    crc, table = 0, _table()
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
+        crc = crc >> 8 ^ table[crc & 0xFF ^ byte]
     return crc
+
+
+@cache
+def _table() -> tuple[int, ...]:
+    """What each byte does to the CRC: bit by bit it took the loop's time every second."""
+    entries = list(range(256))
+    for _ in range(8):
+        entries = [entry >> 1 ^ (0xA001 if entry & 1 else 0) for entry in entries]
+    return tuple(entries)
 
 
 class Line(NamedTuple):
@@ -216,15 +224,16 @@ def _spelled(digits: str) -> str | None:
 
 async def stream(options: Mapping[str, Any], context: Context) -> AsyncIterator[Item]:
     """The readings of each telegram as it comes."""
-    zone, telegrams, told = ZoneInfo(options["time_zone"]), Telegrams(), None
+    zone, telegrams, told = ZoneInfo(options["time_zone"]), Telegrams(), False
     async with context.tcp(options["host"], options["port"]) as bridge:
         last = context.clock.monotonic()
         while context.clock.monotonic() - last < SILENT_S:
             bad = telegrams.bad
             for telegram in telegrams.feed(await bridge.read(SILENT_S)):
                 last = context.clock.monotonic()
-                if told != (told := about(telegram)):
-                    yield told
+                if not told:
+                    told = True
+                    yield about(telegram)
                 for reading in readings(telegram, zone, context.quantities):
                     yield reading
             if bad == 0 < telegrams.bad:

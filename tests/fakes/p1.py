@@ -9,23 +9,16 @@ import struct
 
 
 def telegram(*lines: str, header: str = "/Ene5\\T210-D ESMR5.0", crc: bool = True) -> bytes:
-    """A telegram of these lines, closed with its CRC-16 (polynomial 0xA001, computed by table, unlike ours)."""
+    """A telegram of these lines, closed with its CRC-16 (polynomial 0xA001, computed bit by bit, unlike ours)."""
     text = "\r\n".join([header, "", *lines, "!"]).encode()
     if not crc:
         return text + b"\r\n"
     total = 0
     for byte in text:
-        total = (total >> 8) ^ _TABLE[(total ^ byte) & 0xFF]
+        total ^= byte
+        for _ in range(8):
+            total = (total >> 1) ^ (0xA001 * (total & 1))
     return text + f"{total:04X}\r\n".encode()
-
-
-def _entry(byte: int) -> int:
-    for _ in range(8):
-        byte = (byte >> 1) ^ (0xA001 * (byte & 1))
-    return byte
-
-
-_TABLE = [_entry(byte) for byte in range(256)]
 
 
 class FakeP1:
