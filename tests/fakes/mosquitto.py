@@ -24,6 +24,8 @@ max_queued_bytes 0
 max_inflight_messages 1000
 persistent_client_expiration 1y
 """
+# For what is not about lasting: writing its database at every change makes it slow.
+QUICK = "persistence false\nmax_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages 1000\n"
 
 
 def free_port() -> int:
@@ -35,7 +37,7 @@ def free_port() -> int:
 class Mosquitto:
     """One broker; its folder keeps what it persists between two runs."""
 
-    def __init__(self, folder: Path, more: str = DURABLE, access: str = "allow_anonymous true\n") -> None:
+    def __init__(self, folder: Path, more: str = QUICK, access: str = "allow_anonymous true\n") -> None:
         self.folder, self.port = folder, free_port()
         self._program = require("mosquitto")
         self._process: subprocess.Popen[bytes] | None = None
@@ -103,7 +105,7 @@ class Mosquitto:
 
 
 @contextlib.asynccontextmanager
-async def mosquitto(folder: Path, more: str = DURABLE, access: str = "allow_anonymous true\n") -> AsyncIterator[Mosquitto]:
+async def mosquitto(folder: Path, more: str = QUICK, access: str = "allow_anonymous true\n") -> AsyncIterator[Mosquitto]:
     """A broker for the length of a `with` block."""
     broker = Mosquitto(folder, more, access)
     await broker.start()

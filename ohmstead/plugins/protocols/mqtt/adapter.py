@@ -58,6 +58,7 @@ class Connection:
         self._frames = Frames()
         self._pending_acks: list[bytes] = []
         self._paused = self._given_up = False
+        self._lost: str | None = None
 
     async def open(self) -> None:
         """Connect. Refused when the broker does not take our credentials, Unavailable for all that may pass."""
@@ -66,7 +67,8 @@ class Connection:
             await asyncio.shield(opening)
         except asyncio.CancelledError:
             self._given_up = True  # the thread that dials looks at this
-            await asyncio.wait({opening}, timeout=DIAL_S)
+            if self._paho._sock is None:
+                await asyncio.wait({opening}, timeout=DIAL_S)
             self._drop(opening)
             raise
         except MqttConnectError as error:
@@ -113,7 +115,7 @@ class Connection:
     def reason(self) -> str:
         """Why it is gone."""
         error = self.ended.exception() if self.ended.done() else None
-        return f"broker {self._options.place}: " + (_words(error) if error else "it closed the connection")
+        return f"broker {self._options.place}: {self._lost or (_words(error) if error else 'the connection is closed')}"
 
     async def subscribe(self, filters: Iterable[tuple[str, int]]) -> list[int]:
         """Subscribe; the broker's answer to each: the QoS it grants, or 128 and above for a refusal. Unavailable."""
@@ -167,9 +169,11 @@ class Connection:
             data = paho._sock_recv(AT_ONCE)
         except BlockingIOError:
             return MQTTErrorCode.MQTT_ERR_AGAIN
-        except OSError:
+        except OSError as error:
+            self._lost = f"the connection was lost: {_words(error)}"
             return MQTTErrorCode.MQTT_ERR_CONN_LOST
         if not data:
+            self._lost = "it closed the connection"
             return MQTTErrorCode.MQTT_ERR_CONN_LOST
         paho._last_bytes_received = time.monotonic()
         try:
@@ -178,7 +182,7 @@ class Connection:
                 if wrong:
                     return wrong
         except Malformed as error:
-            log.warning("broker %s sends %s", self._options.place, error)
+            self._lost = f"it sends {error}"
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
         self._mind_the_window()
         return MQTTErrorCode.MQTT_ERR_AGAIN

@@ -28,3 +28,16 @@ def matches(filter: str, topic: str) -> bool:  # noqa: A002
         if place >= len(given) or level not in ("+", given[place]):
             return False
     return len(wanted) == len(given)
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether every topic that `narrow` asks for is one that `wide` asks for."""
+    if narrow.startswith("$") and wide[0] in "+#":
+        return False
+    outer, inner = wide.split("/"), narrow.split("/")
+    for place, level in enumerate(outer):
+        if level == "#":
+            return True
+        if place >= len(inner) or inner[place] == "#" or level not in ("+", inner[place]):
+            return False
+    return len(outer) == len(inner)

@@ -173,7 +173,7 @@ class Mqtt:
         place, wanted = self._options.place, {self._shared(f): qos for f, qos in self._subscriptions.wanted.items()}
         fresh = {f: qos for f, qos in wanted.items() if there.get(f) != qos}
         if fresh.keys() - known:
-            known |= fresh.keys()
+            known.update(fresh)
             await asyncio.to_thread(self._session.keep, place, known)
         if fresh:
             await self._subscribe(connection, fresh)
@@ -182,7 +182,7 @@ class Mqtt:
         stale = {f for f in known - wanted.keys() if _bare(f) in gone}
         if stale:
             await connection.unsubscribe(stale)
-            known -= stale
+            known.difference_update(stale)
             for filter_ in stale:
                 there.pop(filter_, None)
             await asyncio.to_thread(self._session.keep, place, known)

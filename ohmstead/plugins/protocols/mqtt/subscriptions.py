@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import ConfigError
-from ohmstead.plugins.protocols.mqtt.filters import matches, problem
+from ohmstead.plugins.protocols.mqtt.filters import covers, matches, problem
 from ohmstead.plugins.protocols.mqtt.message import Message
 
 TOPICS_KEPT = 10_000
@@ -54,8 +54,13 @@ class Subscriptions:
 
     @property
     def wanted(self) -> dict[str, int]:
-        """Each filter that somebody holds, with its QoS."""
-        return {filter_: subscription.qos for filter_, subscription in self._by_filter.items()}
+        """The filters to subscribe, with their QoS: those that somebody holds and no wider one covers.
+
+        Where two overlap a broker may send a message twice, and Mosquitto does.
+        """
+        held = self._by_filter
+        wide = {f: [n for n in held if covers(f, n)] for f in held if not any(covers(other, f) for other in held if other != f)}
+        return {f: max(held[n].qos for n in narrow) for f, narrow in wide.items()}
 
     def add(self, filter: str, handler: Handler, qos: int) -> Callable[[], None]:  # noqa: A002
         """Let `handler` receive; what is parked for the filter comes first. ConfigError when it is no filter."""
