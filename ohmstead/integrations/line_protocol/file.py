@@ -11,7 +11,7 @@ import voluptuous as vol
 
 from ohmstead.core import validate
 from ohmstead.core.plugin import Importer, ImportRow
-from ohmstead.integrations.line_protocol.parser import PRECISIONS, Mistake, Parser, Point
+from ohmstead.integrations.line_protocol.parser import PRECISIONS, Field, Mistake, Parser
 
 LINES = 1000
 _MAGIC = b"\x1f\x8b"
@@ -32,8 +32,8 @@ def read(path: Path, options: Mapping[str, Any]) -> Iterator[ImportRow | str]:
     number = 1
     with _opened(path) as file:
         while lines := [line.decode("utf-8", "replace").rstrip("\n") for line in file.readlines(64 * LINES)]:
-            points, mistakes = parser.parse(lines, number)
-            yield from _in_order(points, mistakes, options.get("device"))
+            fields, mistakes = parser.parse(lines, number)
+            yield from _readings(fields, mistakes, options.get("device"))
             number += len(lines)
 
 
@@ -43,15 +43,13 @@ def _opened(path: Path) -> BinaryIO:
     return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
 
 
-def _in_order(points: list[Point], mistakes: list[Mistake], device: str | None) -> Iterator[ImportRow | str]:
+def _readings(fields: list[Field], mistakes: list[Mistake], device: str | None) -> Iterator[ImportRow | str]:
     for mistake in mistakes:
         yield f"line {mistake.line}, column {mistake.column}: {mistake.reason}"
-    for point in points:
-        if point.at_ms is None:
-            yield f"line {point.line}: no time"
-            continue
-        for name, value in point.fields.items():
-            if value.__class__ is bool:
-                yield f"line {point.line}: {name} is true or false, not a number"
-            else:
-                yield ImportRow(device or point.head.device, name, value, point.at_ms, None, f"line {point.line}")
+    for head, name, value, at_ms, line in fields:
+        if at_ms is None:
+            yield f"line {line}: no time"
+        elif isinstance(value, bool):
+            yield f"line {line}: {name} is true or false, not a number"
+        else:
+            yield ImportRow(device or head.device, name, value, at_ms, None, f"line {line}")

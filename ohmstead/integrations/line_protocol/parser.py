@@ -20,16 +20,13 @@ PRECISIONS: Mapping[str, tuple[int, int]] = {
 }  # fmt: skip
 # What split(), float() and int() understand and line protocol does not, or what needs the grammar.
 _SPECIAL = b'\\"\t\r\x0b\x0c\x1c\x1d\x1e\x1f'
+_LARGEST = 1.7976931348623157e308
 _LINES, _BYTES = 1000, 64 * 1024  # of one portion: about 2 ms of work
 
 
-class Point(msgspec.Struct, frozen=True, gc=False):
-    """One line: who, its fields, and when in milliseconds (None: not said). `line` counts from 1."""
-
-    head: Head
-    fields: dict[str, Value]
-    at_ms: int | None
-    line: int
+# One field of a line: who, its name, its value, when in milliseconds (None: not said), and the line, counted from 1.
+# A plain tuple, for there are hundreds of thousands a second.
+Field = tuple[Head, str, Value, int | None, int]
 
 
 class Mistake(msgspec.Struct, frozen=True, gc=False):
@@ -51,42 +48,70 @@ class Parser:
         self._factor, self._divisor = PRECISIONS[precision]
         self._heads: dict[str, Head] = {}
 
-    def parse(self, lines: Sequence[str], first: int = 1) -> tuple[list[Point], list[Mistake]]:
-        """The points of these lines, the first of which has the number `first`, and the lines that are none."""
-        points: list[Point] = []
+    def parse(self, lines: Sequence[str], first: int = 1) -> tuple[list[Field], list[Mistake]]:
+        """The fields of these lines, the first of which has the number `first`, and the lines that are none."""
+        fields: list[Field] = []
         mistakes: list[Mistake] = []
-        append, heads, factor, divisor = points.append, self._heads, self._factor, self._divisor
+        append, heads, factor, divisor = fields.append, self._heads, self._factor, self._divisor
         latest, plain = grammar.LATEST_MS, _is_plain(lines)
         for number, line in enumerate(lines, first):
             try:
-                if plain or _is_plain((line,)):
-                    head_text, text, stamp = line.split(" ")
-                    fields = _plain_fields(text)
-                    if stamp.isdigit() and (at_ms := int(stamp) * factor // divisor) <= latest:
-                        head = heads.get(head_text)
-                        if head is None:
-                            head = heads[head_text] = _plain_head(head_text)
-                        append(Point(head, fields, at_ms, number))
-                        continue
+                head_text, text, stamp = line.split(" ")
+                if "," in text or (not plain and not _is_plain((line,))):
+                    raise ValueError(line)
+                name, digits = text.split("=")
+                value = float(digits)
+                if not stamp.isdigit() or "_" in digits or digits[0] == "+" or not name or not -_LARGEST <= value <= _LARGEST:
+                    raise ValueError(line)
+                at_ms = int(stamp) * factor // divisor
+                if at_ms > latest:
+                    raise ValueError(line)
+                append((heads.get(head_text) or self._plain_head(head_text), name, value, at_ms, number))
             except ValueError:
-                pass
-            found = self._careful(line, number)
-            if found.__class__ is Point:
-                append(found)
-            elif found.__class__ is Mistake:
-                mistakes.append(found)
-        return points, mistakes
+                found = self._several(line, number, plain) or self._careful(line, number)
+                if isinstance(found, Mistake):
+                    mistakes.append(found)
+                else:
+                    fields += found
+        return fields, mistakes
 
-    def _careful(self, line: str, number: int) -> Point | Mistake | None:
+    def _several(self, line: str, number: int, plain: bool) -> list[Field]:
+        """A line of several fields that needs no care; empty when it does, or is wrong."""
+        try:
+            head_text, text, stamp = line.split(" ")
+            if not stamp.isdigit() or (not plain and not _is_plain((line,))):
+                return []
+            at_ms = grammar.in_range(int(stamp) * self._factor // self._divisor)
+            head = self._heads.get(head_text) or self._plain_head(head_text)
+            return [(head, name, value, at_ms, number) for name, value in _plain_fields(text).items()]
+        except (ValueError, Malformed):
+            return []
+
+    def _plain_head(self, text: str) -> Head:
+        """What comes before the fields of a line that needs no care; ValueError when it does, or is wrong."""
+        measurement, *pairs = text.split(",")
+        if not measurement or measurement[0] == "#":
+            raise ValueError(text)
+        tags: dict[str, str] = {}
+        for pair in pairs:
+            key, value = pair.split("=")
+            if not key or not value or key in tags:
+                raise ValueError(text)
+            tags[key] = value
+        head = self._heads[text] = Head(text, measurement, tags)
+        return head
+
+    def _careful(self, line: str, number: int) -> list[Field] | Mistake:
         line = line.rstrip("\r")
         if not line.strip() or line.lstrip().startswith("#"):
-            return None
+            return []
         try:
             head, fields, stamp = grammar.read(line)
             at_ms = None if stamp is None else grammar.in_range(stamp * self._factor // self._divisor)
         except Malformed as error:
             return Mistake(line, number, error.column, error.reason)
-        return Point(self._heads.setdefault(head.text, head), fields, at_ms, number)
+        head = self._heads.setdefault(head.text, head)
+        return [(head, name, value, at_ms, number) for name, value in fields.items()]
 
 
 def _is_plain(lines: Sequence[str]) -> bool:
@@ -94,32 +119,20 @@ def _is_plain(lines: Sequence[str]) -> bool:
     return text.isascii() and len(raw := text.encode()) == len(raw.translate(None, _SPECIAL))
 
 
-def _plain_head(text: str) -> Head:
-    """What comes before the fields of a line that needs no care; ValueError when it does, or is wrong."""
-    measurement, *pairs = text.split(",")
-    if not measurement or measurement[0] == "#":
-        raise ValueError(text)
-    tags: dict[str, str] = {}
-    for pair in pairs:
-        key, value = pair.split("=")
-        if not key or not value or key in tags:
-            raise ValueError(text)
-        tags[key] = value
-    return Head(text, measurement, tags)
-
-
 def _plain_fields(text: str) -> dict[str, Value]:
     """The fields of a line that needs no care; ValueError when it does, or is wrong."""
     fields: dict[str, Value] = {}
     for pair in text.split(","):
-        key, digits = pair.split("=")
-        if digits[-1:] == "i" and len(digits) < 19 and digits[:-1].isdigit() and key:
-            fields[key] = int(digits[:-1])
+        name, digits = pair.split("=")
+        if not name:
+            raise ValueError(pair)
+        if digits[-1:] == "i" and len(digits) < 19 and digits[:-1].isdigit():
+            fields[name] = int(digits[:-1])
             continue
         value = float(digits)
-        if value - value != 0.0 or digits[0] == "+" or not key or "_" in digits:
+        if digits[0] == "+" or "_" in digits or not -_LARGEST <= value <= _LARGEST:
             raise ValueError(pair)
-        fields[key] = value
+        fields[name] = value
     return fields
 
 

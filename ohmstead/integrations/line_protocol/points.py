@@ -1,4 +1,4 @@
-"""Points into readings: the tag `device_id`, else `device`, else the measurement is the device; fields are quantities."""
+"""Fields into readings: the tag `device_id`, else `device`, else the measurement is the device; fields are quantities."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ohmstead.core.errors import Invalid, Rejected
 from ohmstead.core.ingest import Batch, Feed
 from ohmstead.integrations.line_protocol import grammar
 from ohmstead.integrations.line_protocol.grammar import Head, Value
-from ohmstead.integrations.line_protocol.parser import PRECISIONS, Mistake, Parser, Point, portions
+from ohmstead.integrations.line_protocol.parser import PRECISIONS, Field, Mistake, Parser, portions
 
 FORMAT = "line_protocol"
 TOLD = 20  # mistakes that an answer names
@@ -17,44 +17,39 @@ TOLD = 20  # mistakes that an answer names
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the points of one message."""
+    """What became of the lines of one message."""
 
-    refused: int = 0  # points of which something was refused
-    reasons: list[str] = field(default_factory=list)  # of the first few
+    taken: int = 0  # fields
+    refused: set[int] = field(default_factory=set)  # lines of which something was refused
+    reasons: list[str] = field(default_factory=list)  # the first few
     malformed: list[Mistake] = field(default_factory=list)  # the first few
-    points: int = 0
     feeds: dict[str, Feed | str] = field(default_factory=dict)  # by what comes before the fields: the feed, or why there is none
 
-    def refuse(self, *reasons: str) -> None:
-        """Count one point, for one reason or several."""
-        self.refused += 1
-        self.reasons += reasons[: TOLD - len(self.reasons)]
+    def refuse(self, line: int, reason: str) -> None:
+        """A field of that line was refused."""
+        self.refused.add(line)
+        if len(self.reasons) < TOLD:
+            self.reasons.append(reason)
 
     def mistake(self, mistakes: Iterable[Mistake]) -> None:
         """Remember the first few lines that are none."""
         self.malformed += [m for m, _ in zip(mistakes, range(TOLD - len(self.malformed)), strict=False)]
 
 
-def take(batch: Batch, points: Iterable[Point], outcome: Outcome) -> None:
-    """Add points to a batch. What is refused becomes a dead letter: one line for each field, with its time."""
-    feeds, add, now_ms = outcome.feeds, batch.add, batch.now_ms
+def take(batch: Batch, fields: Iterable[Field], outcome: Outcome) -> None:
+    """Add fields to a batch. What is refused becomes a dead letter: a line of its own, with its time."""
+    feeds, add, now_ms, before = outcome.feeds, batch.add, batch.now_ms, batch.size
     get = feeds.get
-    count = 0
-    for point in points:
-        count += 1
-        head = point.head
+    for head, name, value, at_ms, line in fields:
         feed = get(head.text)
         if feed is None:
             feed = feeds[head.text] = _feed(batch, head)
-        at_ms = now_ms if point.at_ms is None else point.at_ms
-        told = []
-        for name, value in point.fields.items():
-            reason = feed if feed.__class__ is str else add(feed, name, value, at_ms)  # type: ignore[arg-type]
-            if reason is not None:
-                told.append(_put_aside(batch, head, name, value, at_ms, str(reason)))
-        if told:
-            outcome.refuse(*told)
-    outcome.points += count
+        if at_ms is None:
+            at_ms = now_ms
+        reason = feed if feed.__class__ is str else add(feed, name, value, at_ms)  # type: ignore[arg-type]
+        if reason is not None:
+            outcome.refuse(line, _put_aside(batch, head, name, value, at_ms, str(reason)))
+    outcome.taken += batch.size - before
 
 
 def _feed(batch: Batch, head: Head) -> Feed | str:
@@ -92,6 +87,6 @@ def decode(batch: Batch, address: str, raw: bytes) -> None:
         raise Invalid(f"precision {address[:20]!r} is unknown; expected one of {', '.join(PRECISIONS)}")
     parser, outcome = Parser(address), Outcome()
     for first, lines in portions(raw):
-        points, mistakes = parser.parse(lines, first)
-        take(batch, points, outcome)
+        fields, mistakes = parser.parse(lines, first)
+        take(batch, fields, outcome)
         put_aside_lines(batch, mistakes, address)

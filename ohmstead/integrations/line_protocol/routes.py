@@ -19,14 +19,14 @@ from ohmstead.core.hub import Hub
 from ohmstead.core.ingest import Batch
 from ohmstead.core.model import Person
 from ohmstead.core.route import Call, Handler, Reply, Route
-from ohmstead.integrations.line_protocol.parser import PRECISIONS, Mistake, Parser, Point, portions
+from ohmstead.integrations.line_protocol.parser import PRECISIONS, Field, Mistake, Parser, portions
 from ohmstead.integrations.line_protocol.points import FORMAT, Outcome, put_aside_lines, take
 
 VERSION = "1.8.10-ohmstead"  # clients look at the leading number to choose their dialect
 MAX_BODY = 4_000_000
 AT_ONCE = 4  # bodies that are parsed at the same time
 ROOM_WITHIN_S = 5.0
-Portion = tuple[list[Point], list[Mistake]]
+Portion = tuple[list[Field], list[Mistake]]
 OnError = Callable[[Exception], Reply]
 
 
@@ -57,8 +57,8 @@ class Routes:
         if not outcome.malformed and not outcome.refused:
             return Reply(status=204)
         reason = "\n".join([*map(str, outcome.malformed), *outcome.reasons])
-        if outcome.points:
-            reason = f"partial write: {reason} dropped={outcome.refused}"
+        if outcome.taken or outcome.refused:
+            reason = f"partial write: {reason} dropped={len(outcome.refused)}"
         return _answer({"error": reason, **_places(outcome)}, 400)
 
     async def write_new(self, call: Call) -> Reply:
@@ -73,7 +73,7 @@ class Routes:
         if not outcome.refused:
             return Reply(status=204)
         reason = "\n".join(outcome.reasons)
-        message = f"failure writing points to database: partial write: {reason} dropped={outcome.refused}"
+        message = f"failure writing points to database: partial write: {reason} dropped={len(outcome.refused)}"
         return _answer({"code": "unprocessable entity", "message": message}, 422)
 
     async def _store(self, who: Person, found: Iterable[Portion], outcome: Outcome, precision: str) -> None:
@@ -84,10 +84,10 @@ class Routes:
         storing: list[asyncio.Future[None]] = []
         batches: list[Batch] = []
         try:
-            for points, mistakes in found:
+            for fields, mistakes in found:
                 await ingest.room(ROOM_WITHIN_S)
                 batch = ingest.batch(f"line protocol:{who.id}", FORMAT)
-                take(batch, points, outcome)
+                take(batch, fields, outcome)
                 put_aside_lines(batch, mistakes, precision)
                 outcome.mistake(mistakes)
                 if batch.size:
@@ -100,8 +100,8 @@ class Routes:
             if result is not None:
                 raise result
         for batch in batches:
-            for row in batch.conflicts:
-                outcome.refuse(f"{row.series.address} has another value at that time already")
+            for number, row in enumerate(batch.conflicts, 1):
+                outcome.refuse(-number, f"{row.series.address} has another value at that time already")
 
 
 def _route(method: str, path: str, handler: Handler, on_error: OnError, summary: str, status: int = 200) -> Route:
@@ -131,10 +131,10 @@ async def _whole(raw: bytes, precision: str, outcome: Outcome) -> list[Portion]:
 
 def _only(device: str, found: list[Portion]) -> list[Portion]:
     """The same, when all of it is of that device; Forbidden otherwise."""
-    for points, _ in found:
-        for point in points:
-            if point.head.device != device:
-                raise Forbidden(f"line {point.line}: this secret writes device {device} only, not {point.head.device[:64]!r}")
+    for fields, _ in found:
+        for head, _name, _value, _at_ms, line in fields:
+            if head.device != device:
+                raise Forbidden(f"line {line}: this secret writes device {device} only, not {head.device[:64]!r}")
     return found
 
 
