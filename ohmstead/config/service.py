@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -34,6 +35,8 @@ async def _serve(folder: Path, options: Mapping[str, str], started: Callable[[Ho
     try:
         await house.open()
         await house.start()
+        gc.freeze()
+        gc.enable()
         if started is not None:
             started(house)
         await stopped.wait()

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ohmstead.config.document import Document
-from ohmstead.config.problem import Keys, Place
+from ohmstead.config.problem import Keys, Place, Problem
 from ohmstead.config.syntax import Malformed, compose, scalar
 from ohmstead.core.validate import did_you_mean
 
@@ -155,13 +155,14 @@ class Reader:
         except OSError:
             return  # each !secret says what it misses
         except Malformed as error:
-            self._document.unread((SECRETS,), Place(SECRETS, error.line), "is not YAML here; put the value in quotes")
+            self._document.problems.append(Problem(Place(SECRETS, error.line), (), "is not YAML here; put the value in quotes"))
             return
         for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
             if isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode):
                 yield str(key.value), str(value.value)
             else:
-                self._document.unread((SECRETS,), _at(SECRETS, key), "expected a name and a text, such as wifi: 'pass word'")
+                wrong = "expected a name and a text, such as wifi: 'pass word'"
+                self._document.problems.append(Problem(_at(SECRETS, key), (), wrong))
 
     def _include(self, name: str, keys: Keys, place: Place) -> Any:
         path = (self._open[-1].parent / name).resolve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ import click
 @click.pass_obj
 def run(config: Path, host: str | None, port: int | None) -> None:
     """Run the hub."""
+    gc.disable()  # what is imported stays, so looking through it again and again is a tenth of the start
     from ohmstead.config.service import serve
 
     given = {"host": host, "port": None if port is None else str(port)}
