@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import selectors
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -58,15 +60,16 @@ class SecondLoop:
             future.cancel()
             raise
 
-    async def stream(self, make: Callable[[], AsyncIterator[T]]) -> AsyncIterator[T]:
+    async def stream(self, make: Callable[[], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
         """The items of an async iterator that runs over there, through a bounded bridge that slows it when we are slow."""
         here = asyncio.get_running_loop()
         bridge: asyncio.Queue[Any] = asyncio.Queue(BRIDGE_SIZE)
 
         async def pump() -> None:
             try:
-                async for item in make():
-                    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(bridge.put(item), here))
+                async with aclosing(make()) as items:
+                    async for item in items:
+                        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(bridge.put(item), here))
                 last: Any = _END
             except Exception as error:  # carried over and raised on our side
                 last = error
@@ -129,7 +132,9 @@ class Watchdog:
             for pulse in self._loops:
                 if not pulse.named and pulse.thread and time.monotonic() - pulse.last > self._blocked_s:
                     pulse.named = True
-                    self._name(sys._current_frames().get(pulse.thread))
+                    frame = sys._current_frames().get(pulse.thread)
+                    if frame is not None and frame.f_code.co_filename != selectors.__file__:  # a loop that waits is only starved
+                        self._name(frame)
 
     def _name(self, frame: FrameType | None) -> None:
         plugin, file, line = blame(frame, self._owner)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ohmstead.core.hub import Hub
 
 PROJECT = "ohmstead"
-API_VERSION = 1
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

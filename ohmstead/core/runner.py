@@ -6,8 +6,9 @@ The hub owns the task, the retry, the log line and the clock; the integration ow
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Protocol
 
 import msgspec
@@ -63,6 +64,9 @@ class Runner:
         self._link: Link | None = None
         self._source = f"{entry.integration.type}:{entry.device}"
         self._tokens, self._filled = FLOOD_BURST, clock.monotonic()
+        self._given = 0  # items a foreign stream gave, counted on its loop
+        self._taken = 0  # items of it that were taken here
+        self._asked: deque[tuple[int, Callable[[], None]]] = deque()  # to call once that many are taken and stored
         self.devices = {entry.device}
 
     async def run(self, task: Task) -> None:
@@ -70,27 +74,34 @@ class Runner:
         entry = self.entry
         after = self._after_stored if entry.foreign is None else self._after_stored_elsewhere()
         context = self._make_context(entry.device, after, entry.foreign is not None)
-        taken = 0
-        async for item in self._items(context):
-            self._take(item)
-            task.up()
-            taken += 1
-            if entry.foreign is not None:
-                self._meter(entry.foreign)
-            if taken % BREATH == 0:
-                await asyncio.sleep(0)
-            await self._ingest.room()
+        self._given = self._taken = 0
+        self._asked.clear()  # what was asked of an earlier stream is never answered: its sender sends again
+        async with aclosing(self._items(context)) as items:
+            async for item in items:
+                self._take(item)
+                if not isinstance(item, DeviceInfo):  # a name is known before the device has answered
+                    task.up()
+                self._taken += 1
+                self._answer()
+                if entry.foreign is not None:
+                    self._meter(entry.foreign)
+                if self._taken % BREATH == 0:
+                    await asyncio.sleep(0)
+                await self._ingest.room()
         raise Unavailable("the device ended its stream")
 
-    async def _items(self, context: Any) -> AsyncIterator[Item]:
+    def _items(self, context: Any) -> AsyncGenerator[Item, None]:
         if self.entry.foreign is None:
-            async for item in self._stream(context):
-                yield item
-        else:
-            async for item in self._second.stream(lambda: self._stream(context)):
+            return self._stream(context)
+        return self._second.stream(lambda: self._counted(context))
+
+    async def _counted(self, context: Any) -> AsyncGenerator[Item, None]:
+        async with aclosing(self._stream(context)) as items:
+            async for item in items:
+                self._given += 1
                 yield item
 
-    async def _stream(self, context: Any) -> AsyncIterator[Item]:
+    async def _stream(self, context: Any) -> AsyncGenerator[Item, None]:
         """The device's own stream, on whichever loop this runs."""
         integration, options = self.entry.integration, self.entry.options
         if integration.connect is None:
@@ -149,9 +160,18 @@ class Runner:
         here = asyncio.get_running_loop()
 
         def after(callback: Callable[[], None]) -> None:
-            here.call_soon_threadsafe(self._after_stored, callback)
+            here.call_soon_threadsafe(self._ask, self._given, callback)
 
         return after
+
+    def _ask(self, given: int, callback: Callable[[], None]) -> None:
+        """What was yielded before may still be on the bridge between the loops: it has to be taken first."""
+        self._asked.append((given, callback))
+        self._answer()
+
+    def _answer(self) -> None:
+        while self._asked and self._asked[0][0] <= self._taken:
+            self._after_stored(self._asked.popleft()[1])
 
     def gone(self, reason: str) -> None:
         """The device cannot be reached: say so of it and of everything behind it."""

@@ -202,6 +202,23 @@ async def test_a_foreign_plugin_runs_on_the_second_loop_and_is_commanded_there(t
     await hub.stop()
 
 
+async def test_a_foreign_acknowledgement_does_not_overtake_what_is_on_the_bridge(tmp_path: Path) -> None:
+    hub, store, _ = small_house(tmp_path)
+    counts = []
+
+    async def readings(options: Mapping[str, Any], context: Any) -> AsyncIterator[Reading]:
+        for number in range(20):
+            yield Reading("power", float(number))
+            context.after_stored(lambda number=number: counts.append((number, len(store.rows))))
+        await asyncio.Event().wait()
+
+    await hub.runners.apply({"plug": Entry("plug", Integration("far", {}, readings), {}, "far")})
+    await until(lambda: len(counts) == 20)
+    assert [number for number, _ in counts] == list(range(20))
+    assert all(stored > number for number, stored in counts)
+    await hub.stop()
+
+
 async def test_a_flooding_plugin_is_quarantined_and_its_devices_stopped(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
     folder.mkdir()
