@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -152,4 +153,7 @@ def _opened(path: Path) -> Iterator[TextIOWrapper]:
         raw.seek(0)
         binary = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
         with TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline="") as text:
-            yield text
+            try:
+                yield text
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise Invalid(f"the gzip data is broken or cut short: {error}") from error

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import voluptuous as vol
 
 from ohmstead.core import validate
+from ohmstead.core.errors import Invalid
 from ohmstead.core.plugin import Importer, ImportRow
 from ohmstead.integrations.line_protocol.parser import PRECISIONS, Field, Mistake, Parser
 
@@ -37,10 +40,16 @@ def read(path: Path, options: Mapping[str, Any]) -> Iterator[ImportRow | str]:
             number += len(lines)
 
 
-def _opened(path: Path) -> BinaryIO:
-    with path.open("rb") as file:
-        packed = file.read(2) == _MAGIC
-    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file, unpacked where it is gzip. Invalid when that is broken."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == _MAGIC
+        raw.seek(0)
+        try:
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise Invalid(f"the gzip data is broken or cut short: {error}") from error
 
 
 def _readings(fields: list[Field], mistakes: list[Mistake], device: str | None) -> Iterator[ImportRow | str]:

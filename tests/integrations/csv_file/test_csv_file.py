@@ -119,7 +119,10 @@ def test_gzip_is_unpacked_whatever_the_name(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"t,v\n2026-01-01T00:00:00Z,1\n"))
     assert read(path, columns="d.power=v")[0][0].value == 1
     path.write_bytes(gzip.compress(b"t,v\n2026-01-01T00:00:00Z,1\n" * 5000)[:60])
-    with pytest.raises(EOFError):
+    with pytest.raises(Invalid, match="cut short"):
+        read(path, columns="d.power=v")
+    path.write_bytes(b"\x1f\x8b" + b"x" * 50)
+    with pytest.raises(Invalid, match="broken"):
         read(path, columns="d.power=v")
 
 

@@ -30,9 +30,5 @@ def test_the_tables_of_options_are_those_of_the_schemas() -> None:
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "FILE" not in c], ids=lambda c: c.split()[3])
 def test_the_options_of_every_example_are_good(command: str) -> None:
     words = shlex.split(command.replace("\\\n", " "))[3:]
-    file, given = words[0], dict(zip(words[1::2], words[2::2], strict=True))
-    pairs = [word.split("=", 1) for flag, word in zip(words[1::2], words[2::2], strict=True) if flag == "-o"]
-    options = dict(pairs)
-    if "--device" in given:
-        options["device"] = given["--device"]
+    file, options = words[0], {flag.removeprefix("--").replace("-", "_"): value for flag, value in zip(words[1::2], words[2::2], strict=True)}
     validate.options((CSV if ".csv" in file else importer()).schema, options)

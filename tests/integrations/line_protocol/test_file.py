@@ -6,7 +6,10 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ohmstead.core import validate
+from ohmstead.core.errors import Invalid
 from ohmstead.core.plugin import ImportRow
 from ohmstead.integrations.line_protocol.file import importer
 
@@ -36,3 +39,12 @@ def test_one_device_for_all_another_precision_and_gzip(tmp_path: Path) -> None:
     assert [(row.device, row.value, row.at_ms, row.place) for row in found if isinstance(row, ImportRow)] == [
         ("meter", float(n), n * 1000, f"line {n + 1}") for n in range(5000)
     ]  # fmt: skip
+
+
+def test_broken_gzip_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.lp.gz"
+    whole = gzip.compress(b"m power=1 1\n" * 1000)
+    for broken in (whole[:-9], whole[:12] + b"\xff" * 20):
+        path.write_bytes(broken)
+        with pytest.raises(Invalid, match="broken or cut short"):
+            read(path)
