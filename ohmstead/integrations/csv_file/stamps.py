@@ -38,7 +38,7 @@ class Stamps:
         self._zone = zone_info(options["zone"]) if "zone" in options else None
         self._late_midnight = options["midnight"] == "end_of_day"
         self._last_ms: dict[str, int] = {}
-        self._backwards: dict[str, bool] = {}  # files that begin with the newest row
+        self._step_ms: dict[str, int] = {}  # from row to row; below 0 in files that begin with the newest
 
     def read(self, text: str, device: str) -> int:
         """Milliseconds of what a cell says; ValueError, for people, when it says no time that was."""
@@ -48,7 +48,7 @@ class Stamps:
         at_ms = to_ms(local) if local.tzinfo is not None else self._in_zone(local, device)
         last_ms = self._last_ms.get(device, at_ms)
         if at_ms != last_ms:
-            self._backwards[device] = at_ms < last_ms
+            self._step_ms[device] = at_ms - last_ms
         self._last_ms[device] = at_ms
         return at_ms
 
@@ -64,11 +64,15 @@ class Stamps:
         return self._fold(first_ms, second_ms, device)
 
     def _fold(self, first_ms: int, second_ms: int, device: str) -> int:
-        """Which of the two an hour that comes twice is: the one that goes on in the direction of the file."""
-        last_ms = self._last_ms.get(device)
-        if self._backwards.get(device):
-            return first_ms if last_ms is not None and second_ms >= last_ms else second_ms
-        return second_ms if last_ms is not None and first_ms <= last_ms else first_ms
+        """Which of the two an hour that comes twice is: the one in step with the rows before, else the next one on."""
+        last_ms, step_ms = self._last_ms.get(device), self._step_ms.get(device, 0)
+        if last_ms is None or first_ms - last_ms == step_ms:
+            return first_ms
+        if second_ms - last_ms == step_ms:
+            return second_ms
+        if step_ms < 0:
+            return second_ms if second_ms < last_ms else first_ms
+        return first_ms if first_ms > last_ms else second_ms
 
 
 def _parser(pattern: str) -> Callable[[str], datetime]:
