@@ -65,7 +65,8 @@ class Clock:
 
     async def timeout(self, awaitable: Awaitable[T], after_s: float) -> T:
         """The result of `awaitable`, or TimeoutError once `after_s` seconds have passed."""
-        return await asyncio.wait_for(awaitable, after_s)
+        async with asyncio.timeout(after_s):  # wait_for of Python 3.11 loses a cancellation that meets the result
+            return await awaitable
 
     def not_before(self, at_ms: int) -> None:
         """State an instant that surely lies in the past, such as that of the newest stored reading."""
