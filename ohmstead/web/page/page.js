@@ -6,6 +6,7 @@ const API = "/api/v1";
 const HOUR = 3600e3;
 const RESOLUTION = { 1: "1m", 6: "1m", 24: "5m", 168: "1h", 720: "1h" };
 const STEP = { "1m": 60e3, "5m": 300e3, "1h": HOUR };
+const GAP = 15 * 60e3; // a pause that breaks the line
 const FIRST = ["power", "energy_import", "energy_export", "soc", "voltage", "current", "temperature"];
 
 const devices = new Map(); // id -> {id, name, kind, status, card, body, …}
@@ -14,6 +15,8 @@ const changed = new Set(); // of series, until the next frame
 let chosen = decodeURIComponent(location.hash.slice(1));
 let hours = 24;
 let points = [];
+let bars = false; // whether the points are amounts of spans, not values at instants
+let problem = null; // why there is no history
 let cursor = null;
 
 // --- words and numbers -------------------------------------------------------------------------------------------
@@ -29,8 +32,9 @@ function shown(value, unit) {
   if (typeof value !== "number") return [String(value ?? "–"), unit ?? ""];
   if (KILO[unit] && Math.abs(value) >= 10000) [value, unit] = [value / 1000, KILO[unit]];
   const size = Math.abs(value);
-  const digits = size >= 1000 && unit !== "kWh" ? 1 : size >= 1 ? 2 : 3;
-  return [value.toLocaleString(undefined, { maximumFractionDigits: digits }).replace(/^-/, "−"), unit ?? ""];
+  const register = unit === "kWh" || unit === "m³"; // always with the same digits, as on a display
+  const digits = register && size >= 1 ? 2 : size >= 1000 ? 1 : size >= 1 ? 2 : 3;
+  return [value.toLocaleString(undefined, { maximumFractionDigits: digits, minimumFractionDigits: register ? digits : 0 }).replace(/^-/, "−"), unit ?? ""];
 }
 
 const both = (value, unit) => shown(value, unit).join(" ").trim();
@@ -84,8 +88,7 @@ async function load() {
     for (const state of states) {
       const one = seriesOf(state.device, state.quantity);
       one.unit = state.unit ?? one.unit;
-      one.kind = state.kind ?? one.kind;
-      take(one, state.value, Date.parse(state.updated ?? state.at));
+      take(one, state.value, Date.parse(state.at));
     }
     trouble(null);
   } catch (error) {
@@ -131,6 +134,9 @@ function paint() {
   changed.clear();
 }
 
+/** What the chart shows until somebody chooses: the power of a meter, where there is one. */
+const first = (one) => rank(one.quantity) + (devices.get(one.device).kind === "meter" ? 0 : 0.5);
+
 function rank(quantity) {
   const place = FIRST.indexOf(quantity);
   return place < 0 ? FIRST.length : place;
@@ -149,7 +155,7 @@ function arrange() {
   }
   $("empty").hidden = devices.size > 0;
   $("empty").textContent = "No device has reported yet. What arrives over MQTT, HTTP or an integration shows up here by itself.";
-  if (!series.has(chosen)) choose([...series.values()].sort((a, b) => rank(a.quantity) - rank(b.quantity))[0]?.key);
+  if (!series.has(chosen)) choose([...series.values()].sort((a, b) => first(a) - first(b))[0]?.key);
   filter();
 }
 
@@ -250,17 +256,18 @@ async function loadChart() {
   try {
     const found = typeof one.value === "string" ? [] : await get(`/devices/${encodeURIComponent(one.device)}/energy/readings?${query}`);
     if (asked !== [chosen, hours].join()) return; // another one was chosen meanwhile
-    points = one.kind === "counter" ? used(found) : found.map(point);
-    $("chart-note").textContent = "";
+    bars = found.length > 0 && found[0].mean == null; // a register has no mean, only what it counted
+    points = bars ? used(found) : found.map(point);
+    problem = null;
   } catch (error) {
     points = [];
-    $("chart-note").textContent = `The history could not be loaded: ${error.message}`;
+    problem = `The history could not be loaded: ${error.message}`;
   }
   cursor = null;
   draw();
 }
 
-const point = (r) => ({ at: Date.parse(r.at ?? r.start), low: r.min ?? r.value, value: r.mean ?? r.value ?? r.last, high: r.max ?? r.value });
+const point = (r) => ({ at: Date.parse(r.start), low: r.min, value: r.mean, high: r.max });
 
 /** What a register counted in each span: from the last value of the one before, unless that is missing. */
 function used(found) {
@@ -314,8 +321,7 @@ function draw() {
   const drawn = points.filter((p) => Number.isFinite(p.value));
   view = null;
   if (!one || !drawn.length) {
-    const text = typeof one?.value === "string" ? "Texts have no curve." : "Nothing is stored for this span yet.";
-    box.append(element("p", "blank", text));
+    box.append(element("p", "blank", problem ?? (typeof one?.value === "string" ? "Texts have no curve." : "Nothing is stored for this span yet.")));
     return;
   }
   const width = Math.max(280, box.clientWidth);
@@ -323,12 +329,12 @@ function draw() {
   const end = Date.now();
   const start = end - hours * HOUR;
   const step = STEP[RESOLUTION[hours]];
-  const bars = one.kind === "counter";
   let low = Math.min(...drawn.map((p) => p.low));
   let high = Math.max(...drawn.map((p) => p.high));
   if (low > 0 && low < high * 0.6) low = 0;
   if (high < 0 && high > low * 0.6) high = 0;
-  if (high - low < 1e-9) [low, high] = [low - Math.abs(low) * 0.05 - 0.5, high + Math.abs(high) * 0.05 + 0.5];
+  const least = Math.max(Math.abs(low), Math.abs(high)) * 0.02 || 1; // noise is not blown up to a mountain range
+  if (high - low < least) [low, high] = [(low + high - least) / 2, (low + high + least) / 2];
   const levels = ticks(low, high, 4);
   [low, high] = [levels[0], levels.at(-1)];
   const texts = levels.map((level) => both(level, one.unit));
@@ -350,7 +356,7 @@ function draw() {
     const wide = Math.max(1, ((width - left) * step) / (hours * HOUR) - 1);
     for (const p of drawn) shape(svg, "rect", { class: "bar-of", x: x(p.at), width: wide, y: y(p.value), height: Math.max(0, y(0) - y(p.value)), rx: Math.min(2, wide / 3) });
   } else {
-    for (const part of parts(drawn, step * 3)) {
+    for (const part of parts(drawn, Math.max(3 * step, GAP))) {
       const upper = part.map((p) => `${x(p.at).toFixed(1)},${y(p.high).toFixed(1)}`);
       const lower = part.map((p) => `${x(p.at).toFixed(1)},${y(p.low).toFixed(1)}`).reverse();
       shape(svg, "polygon", { class: "band", points: [...upper, ...lower].join(" ") });
