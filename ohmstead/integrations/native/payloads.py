@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ohmstead.core.clock import to_ms
+from ohmstead.core.clock import from_ms, to_ms
 from ohmstead.core.errors import Invalid, Rejected
 from ohmstead.core.ingest import Batch
 from ohmstead.core.model import DeviceStatus, Status
@@ -54,19 +54,19 @@ def instant_ms(text: Any, name: str = "timestamp") -> int:
 
 
 def telemetry(batch: Batch, device: str, raw: bytes, retained: bool = False) -> None:
-    """Take a message of `device`: an item or a list of items."""
+    """Take a message of `device`: an item or a list of items. An empty `device`: each item names its own."""
     try:
         given = document(raw)
         if given.__class__ is list and len(given) > ITEMS:
             raise Invalid(f"{len(given)} items; at most {ITEMS} in one message")
     except Invalid as refusal:
-        batch.refuse(str(refusal), raw, device, device, TELEMETRY)
+        batch.refuse(str(refusal), raw, device, device or None, TELEMETRY)
         return
     if given.__class__ is list:
         for item in given:
-            put(batch, item, device, retained)
+            put(batch, item, device or None, retained)
     else:
-        put(batch, given, device, retained, raw)
+        put(batch, given, device or None, retained, raw)
 
 
 def put(batch: Batch, item: Any, device: str | None = None, retained: bool = False, raw: bytes | None = None) -> list[Refusal] | None:
@@ -126,19 +126,19 @@ def refuse(batch: Batch, item: Any, device: str, reason: str, raw: bytes | None 
 
 def status(raw: bytes, device: str) -> Status:
     """A device's word on itself: a bare word, or an object with `status`, `code`, `message`, `timestamp`. Invalid."""
-    text = raw.strip()
-    word = text.decode("ascii", "replace").strip('"')
+    word = raw.strip().decode("ascii", "replace").strip('"')
     if word in WORDS:
         return Status(WORDS[word], device)
     given = document(raw)
-    if given.__class__ is not dict or given.get("status") not in WORDS:
-        raise Invalid(f"status must be one of {', '.join(WORDS)}, not {show(given.get('status') if isinstance(given, dict) else given)}")
+    if given.__class__ is not dict:
+        raise Invalid(f"expected online, offline, error or an object with status, not {show(given)}")
     if given.get("device_id", device) != device:
         raise Invalid(f"device_id {show(given['device_id'])} is not the sender {device!r}")
-    if given.get("timestamp") is not None:
-        instant_ms(given["timestamp"])
-    at = None if given.get("timestamp") is None else datetime.fromisoformat(given["timestamp"])
-    return Status(WORDS[given["status"]], device, _text(given, "code"), _text(given, "message"), at)
+    told, time = given.get("status"), given.get("timestamp")
+    if not isinstance(told, str) or told not in WORDS:
+        raise Invalid(f"status must be one of {', '.join(WORDS)}, not {show(told)}")
+    at = None if time is None else from_ms(instant_ms(time))
+    return Status(WORDS[told], device, _text(given, "code"), _text(given, "message"), at)
 
 
 def _text(given: dict[str, Any], key: str) -> str | None:
