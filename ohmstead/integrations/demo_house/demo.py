@@ -34,27 +34,28 @@ integrations:
 GREETING = """
 Ohmstead is up: a simulated house of ten devices on a real hub.
 
-  See it       http://{host}:{port}/   (sign in with the token below)
+  See it       http://{host}:{port}/   (sign in with the token)
   Token        {token}
-               also: ohmstead -c {folder} token
   Stop it      Ctrl-C. What it stored stays in {folder}
 
 Try, in another terminal:
+
+  TOKEN={token}
 
   # speak as a device over MQTT; the hub makes the device
   mosquitto_pub -h 127.0.0.1 -p {mqtt_port} -q 1 -t devices/kettle/telemetry \\
     -m "{{\\"timestamp\\": \\"$(date -u +%FT%TZ)\\", \\"power\\": 2140}}"
 
-  # see it live, and the last day of the grid meter by the hour
-  curl -H "Authorization: Bearer {token}" "http://{host}:{port}/api/v1/states?device=kettle"
-  curl -H "Authorization: Bearer {token}" "http://{host}:{port}/api/v1/devices/grid/energy/readings?quantity=power&resolution=1h"
+  # see it live, and the grid meter by the day
+  curl -H "Authorization: Bearer $TOKEN" "http://{host}:{port}/api/v1/states?device=kettle"
+  curl -H "Authorization: Bearer $TOKEN" "http://{host}:{port}/api/v1/devices/grid/energy/readings?quantity=energy_import&resolution=1d"
 
   # switch the bulb off
-  curl -H "Authorization: Bearer {token}" -H "Content-Type: application/json" -d '{{"capability": "switch", "value": "off"}}' \\
-       http://{host}:{port}/api/v1/devices/D1/commands
+  curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
+    -d '{{"capability": "switch", "value": "off"}}' http://{host}:{port}/api/v1/devices/D1/commands
 
   # write InfluxDB line protocol, as Telegraf does
-  curl -H "Authorization: Token {token}" --data-binary "kettle power=2150,temperature=71.5" "http://{host}:{port}/api/v2/write?precision=s"
+  curl -H "Authorization: Token $TOKEN" --data-binary "kettle power=2150,temperature=71.5" "http://{host}:{port}/api/v2/write"
 """
 
 

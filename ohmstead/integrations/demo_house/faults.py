@@ -77,6 +77,9 @@ class Faults:
 
 
 def _suits(kind: str, said: Said) -> bool:
+    """Whether this message would show it."""
+    if kind in ("zero_blip", "meter_reset"):
+        return bool(said.registers)
     needs = {"overheat": "temperature", "voltage_spike": "voltage", "current_surge": "current"}.get(kind)
     return needs is None or needs in said.telemetry
 

@@ -71,6 +71,8 @@ class Player:
         return self._all(with_registers=False)
 
     def _messages(self, said: Said, with_registers: bool) -> list[Message]:
+        if not with_registers and said.device not in SOURCES_OF_GREEN:
+            said.registers = {}
         passed = self._faults.pass_on(said)
         if passed is None:
             return []
@@ -78,7 +80,7 @@ class Player:
         if passed.device in SOURCES_OF_GREEN:
             return [_message(f"green-energy/{device}/generation", {"timestamp": at, **passed.telemetry, **passed.registers})]
         messages = [_message(f"devices/{device}/telemetry", {"device_id": device, "timestamp": at, **passed.telemetry})]
-        if with_registers:
+        if passed.registers:
             messages.append(_message(f"devices/{device}/readings", {"timestamp": at, **passed.registers}))
         return messages
 
