@@ -25,7 +25,7 @@ class Exchange:
     def __init__(self, request: BaseRequest) -> None:
         given = request.headers.get("X-Request-ID")
         self.request = request
-        self.id = given if given and _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"  # noqa: S311 (a label, no secret)
+        self.id = given if given and _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
         self.began = time.perf_counter()
         self.operation: Operation | None = None
         self.person: Person = NOBODY

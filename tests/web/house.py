@@ -66,6 +66,7 @@ class House:
     def __init__(self, folder: Path, routes: Iterable[Route] = (), clock: Clock | None = None, **options: Any) -> None:
         self.hub = Hub(folder, clock)
         self.store = MemoryStore()
+        self.last_ms = 0
         self.hub.ingest = Ingest(self.hub.bus, self.hub.states, self.hub.clock, self.hub.quantities, self.store, OpenRegistry())
         self.web = Web(self.hub, port=0, verify=verify, locate=locate, **options)
         self.web.replace(routes)
@@ -85,9 +86,10 @@ class House:
         await self.web.stop()
 
     async def reading(self, device: str, quantity: str, value: float, at_ms: int | None = None) -> None:
-        """A device reports one value."""
+        """A device reports one value; never two within one millisecond, of which the second would not count."""
         batch = self.hub.ingest.batch("test", "test")
-        assert batch.add(batch.feed(device), quantity, value, at_ms) is None
+        self.last_ms = max(self.last_ms + 1, batch.now_ms)
+        assert batch.add(batch.feed(device), quantity, value, at_ms or self.last_ms) is None
         await self.hub.ingest.store(batch)
 
 
