@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ohmstead.config import log as logs
-from ohmstead.config.check import check, in_order
+from ohmstead.config.check import Checked, check, in_order
+from ohmstead.config.cli.api import running
 from ohmstead.config.house import database, load
+from ohmstead.config.lock import Lock
 from ohmstead.config.parts import Parts
-from ohmstead.config.problem import Place, Problem
+from ohmstead.config.problem import Place, Problem, arrows
 from ohmstead.config.schema import whole
 from ohmstead.config.sections import DATABASE
 from ohmstead.plugins.devices import configured
@@ -37,11 +40,32 @@ async def _problems(folder: Path) -> Findings:
     given = database(document, folder)
     parts = Parts(folder, given["url"], given["durability"])
     checked = check(document, parts.discover(), folder)
-    for keys, text in configured.problems(parts.devices, checked.configured):
+    for keys, text in await _references(parts, checked):
         document.wrong(keys, text)
     broken = [Problem(Place(plugin.origin), (), f"plugin {plugin.name} is quarantined: {plugin.quarantined}")
               for plugin in parts.hub.plugins if plugin.quarantined]  # fmt: skip
     return Findings([*in_order(document.problems, document.files), *broken], checked.notes)
+
+
+async def _references(parts: Parts, checked: Checked) -> list[configured.Problem]:
+    """What refers to nothing. What the files do not know may have been made over the API, so the house is asked too."""
+    found = list(configured.problems(parts.devices, checked.configured))
+    lock, folder = Lock(parts.hub.data_dir), parts.hub.config_dir
+    if not found:
+        return []
+    if lock.holder() is not None:
+        lines = await asyncio.to_thread(lambda: running(folder).call("GET", "/reload")["problems"])
+        return [(keys, text) for keys, text in found if any(f"  {arrows(keys)}: " in line for line in lines)]
+    address = parts.storage.address
+    if address.file is not None and not address.file.is_file():
+        return found
+    async with AsyncExitStack() as ends:
+        lock.take()
+        ends.callback(lock.release)
+        await parts.storage.open(parts.tables())
+        ends.push_async_callback(parts.storage.close)
+        await parts.devices.open()
+        return list(configured.problems(parts.devices, checked.configured))
 
 
 def json_schema(folder: Path) -> dict[str, Any]:

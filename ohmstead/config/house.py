@@ -65,7 +65,8 @@ class House:
         self.hub.plugins.add("house", HouseRoutes(self))
         self.lock = Lock(self.hub.data_dir)
         self.known: Known = self.parts.discover()
-        self.checked: Checked = self.check(document)
+        self.checked: Checked = check(document, self.known, folder)
+        raise_problems(document)
         self._ends = AsyncExitStack()  # what stops the house, in the order opposite to its start
         self._reloader = Reloader(self)
 
@@ -74,11 +75,10 @@ class House:
         return load(self.folder, self._variables, self._options)
 
     def check(self, document: Document) -> Checked:
-        """The configuration checked whole; ConfigError with every mistake."""
+        """The configuration checked whole, against what the database holds too; ConfigError with every mistake."""
         checked = check(document, self.known, self.folder)
-        if not document.problems:
-            for keys, text in configured.problems(self.parts.devices, checked.configured):
-                document.wrong(keys, text)
+        for keys, text in configured.problems(self.parts.devices, checked.configured):
+            document.wrong(keys, text)
         raise_problems(document)
         return checked
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ohmstead.core.errors import ConfigError, Invalid
@@ -28,6 +29,7 @@ class HouseRoutes:
         tags = ("house",)
         return [
             Route("GET", "/plugins", self.plugins, "read", "Plugins: where from, what they declare, what is quarantined", tags=tags),
+            Route("GET", "/reload", self.look, "read", "What a reload would have to say, without doing it", tags=tags),
             Route("POST", "/reload", self.reload, "admin", "Read the configuration again and change what changed", tags=tags),
             Imports(hub).route(),
         ]
@@ -35,6 +37,14 @@ class HouseRoutes:
     async def plugins(self, call: Call) -> list[dict[str, Any]]:
         """All of them, in order of loading."""
         return [shown(plugin) for plugin in self._house.hub.plugins]
+
+    async def look(self, call: Call) -> dict[str, Any]:
+        """Every mistake in the configuration as its files are now."""
+        try:
+            self._house.check(await asyncio.to_thread(self._house.document))
+        except ConfigError as error:
+            return {"problems": list(error.problems)}
+        return {"problems": []}
 
     async def reload(self, call: Call) -> dict[str, Any]:
         """What changed; Invalid with one line for every mistake, and then nothing did."""

@@ -32,9 +32,7 @@ for command in COMMANDS:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 fine, 2 the user's mistake, 1 ours."""
     try:
-        cli.main(arguments, prog_name="ohmstead", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        sys.exit(cli.main(arguments, prog_name="ohmstead", standalone_mode=False))  # the code of an Exit, else None
     except click.ClickException as mistake:
         mistake.show()
         sys.exit(2)

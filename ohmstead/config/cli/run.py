@@ -10,7 +10,7 @@ import click
 
 @click.command()
 @click.option("--host", help="Address to listen on, instead of web → host.")
-@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on, instead of web → port.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Port to listen on, instead of web → port.")
 @click.pass_obj
 def run(config: Path, host: str | None, port: int | None) -> None:
     """Run the hub."""
