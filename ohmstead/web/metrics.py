@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ohmstead.core.durations import Durations
 from ohmstead.core.route import Call, Reply
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CONTENT_TYPE = "text/plain; version=0.0.4"
 
 COUNTERS = {
@@ -34,30 +33,12 @@ GAUGES = {
 Number = Callable[[], float]
 
 
-class Durations:
-    """How long something took: counts by upper bound, and the sum in seconds."""
-
-    __slots__ = ("counts", "sum_s")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS_S) + 1)
-        self.sum_s = 0.0
-
-    def add(self, took_s: float) -> None:
-        """Count one more."""
-        self.counts[bisect_left(BUCKETS_S, took_s)] += 1
-        self.sum_s += took_s
-
-    def cumulated(self) -> Iterator[tuple[str, float]]:
-        """How many took at most so long, for each bound, as Prometheus writes it."""
-        total = 0
-        for bound, count in zip((*map(str, BUCKETS_S), "+Inf"), self.counts, strict=True):
-            total += count
-            yield bound, total
-
-
 class Metrics:
-    """All numbers of the hub. `numbers` are read when somebody asks, by the name they go under in COUNTERS or GAUGES."""
+    """All numbers of the hub.
+
+    `numbers` are read when somebody asks, by the name they go under in COUNTERS or GAUGES; `queries` are the durations
+    of database queries by their kind.
+    """
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir

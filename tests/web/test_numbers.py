@@ -15,10 +15,10 @@ import pytest
 import voluptuous as vol
 from prometheus_client.parser import text_string_to_metric_families
 
+from ohmstead.core.durations import Durations
 from ohmstead.core.errors import ConfigError
 from ohmstead.core.route import Call, Route
 from ohmstead.web.health import Probe
-from ohmstead.web.metrics import Durations
 from tests.web.house import House, data, problem
 
 
