@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 from bench.peer import peer
-from bench.row import Beside, Row, side_by_side
+from bench.row import Beside, Row, rounds, side_by_side
 from ohmstead.core.bus import Bus
 from ohmstead.core.events import Event
 
-ROUNDS = 7
+ROUNDS = rounds(7)
 MAKE = 200_000  # events that are made and published in one round
 
 

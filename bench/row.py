@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -78,6 +79,11 @@ def figure(value: float) -> str:
     if abs(value) >= 1000:
         return f"{float(f'{value:.3g}'):,.0f}"
     return f"{value:.3g}"
+
+
+def rounds(usual: int) -> int:
+    """How often a row is measured: OHMSTEAD_BENCH_ROUNDS, else as often as it usually is."""
+    return int(os.environ.get("OHMSTEAD_BENCH_ROUNDS", usual))
 
 
 def side_by_side(name: str, ours: Sequence[float], theirs: Sequence[float], wanted: float) -> tuple[Beside, dict[str, float]]:

@@ -6,14 +6,14 @@ import statistics
 import time
 
 from bench.peer import peer
-from bench.row import Beside, Row
+from bench.row import Beside, Row, rounds
 from ohmstead.core.bus import Bus
 from ohmstead.core.events import StateChanged
 from ohmstead.core.model import Series
 from ohmstead.core.quantity import Quantities
 from ohmstead.core.states import States
 
-ROUNDS = 7
+ROUNDS = rounds(7)
 SERIES = 1000
 CHANGES = 200
 

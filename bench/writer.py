@@ -13,14 +13,14 @@ from pathlib import Path
 from bench import readings
 from bench.machine import lateness, quantile
 from bench.private import Missing, folder, postgresql
-from bench.row import Row, side_by_side
+from bench.row import Row, rounds, side_by_side
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
 from ohmstead.core.ingest import Batch
 from ohmstead.core.model import Row as Reading
 from ohmstead.plugins.storage.storage import Storage
 
-ROUNDS = 3
+ROUNDS = rounds(3)
 COUNT = 600_000
 BATCH = 1000  # rows a source sends at once
 GROUP = 20_000  # rows the writer commits at once while more wait
