@@ -40,6 +40,11 @@ class Entry:
     run: asyncio.Task[object] | None = None
     failing: bool = False
 
+    @property
+    def running(self) -> bool:
+        """Whether a run of it is under way here."""
+        return self.run is not None and not self.run.done()
+
 
 class Jobs:
     """The jobs of this house. `zone` is the IANA zone of its cron lines."""
@@ -107,11 +112,11 @@ class Jobs:
         if jumped or any(entry.next_ms is None for entry in self._entries.values()):
             self._skew_ms = self._skew()
             await self._plan()
-        held = [name for name, entry in self._entries.items() if entry.run is not None]
+        held = [name for name, entry in self._entries.items() if entry.running]
         if held:
             await self._board.hold(held, self._clock.now_ms() + HOLD_MS)
         for entry in list(self._entries.values()):
-            if entry.run is None and entry.next_ms is not None and entry.next_ms <= self._clock.now_ms():
+            if not entry.running and entry.next_ms is not None and entry.next_ms <= self._clock.now_ms():
                 await self._begin(entry, due_only=True)
 
     def _skew(self) -> int:
@@ -120,7 +125,8 @@ class Jobs:
 
     def _nap_s(self) -> float:
         now = self._clock.now_ms()
-        waits = [(entry.next_ms - now) / 1000 for entry in self._entries.values() if entry.next_ms is not None and entry.run is None]
+        dues = (entry.next_ms for entry in self._entries.values() if entry.next_ms is not None and not (entry.running and entry.next_ms <= now))
+        waits = [(due - now) / 1000 for due in dues]
         return max(0.05, min([LOOK_S, *waits]))
 
     async def _plan(self) -> None:
@@ -131,7 +137,7 @@ class Jobs:
             entry.next_ms = self._next(entry.job, row, now)
             if row is None or row["next_ms"] != entry.next_ms or row["schedule"] != schedule:
                 await self._board.plan(name, schedule, entry.next_ms, known=row is not None)
-            if row is not None and entry.run is None and entry.job.catch_up and row["result"] in UNFINISHED:
+            if row is not None and not entry.running and entry.job.catch_up and row["result"] in UNFINISHED:
                 entry.next_ms = max(now, row["held_until_ms"] or now)
 
     def _schedule(self, job: Job) -> str:
@@ -170,7 +176,6 @@ class Jobs:
                 work.cancel()
                 await asyncio.wait({work}, timeout=STOP_S)
             result, error = self._outcome(entry, work)
-            entry.run = None
             await self._note(entry, result, error, self._clock.monotonic() - began)
         return work.result() if result == "ok" else None
 
@@ -203,7 +208,7 @@ class Jobs:
         entry = self._entries.get(name)
         if entry is None:
             raise NotFound(f"there is no job {name!r}; there are {', '.join(sorted(self._entries)) or 'none'}")
-        run = await self._begin(entry, due_only=False) if entry.run is None else None
+        run = await self._begin(entry, due_only=False) if not entry.running else None
         if run is None:
             raise Conflict(f"job {name} is running")
         return run
