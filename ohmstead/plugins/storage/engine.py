@@ -64,7 +64,8 @@ def writing(address: Address, durability: str, create: bool) -> AsyncEngine:
 
 def reading(address: Address) -> AsyncEngine:
     """The engine of the connections that only read."""
-    options: dict[str, Any] = {"poolclass": AsyncAdaptedQueuePool, "pool_size": READERS, "max_overflow": 0, "pool_timeout": 30, "pool_reset_on_return": None}
+    options: dict[str, Any] = {"poolclass": AsyncAdaptedQueuePool, "pool_size": READERS, "max_overflow": 0}
+    options |= {"pool_timeout": 30, "pool_reset_on_return": None}
     if address.file is None:
         settings = {"default_transaction_read_only": "on"}
         connect_args = {"timeout": 10, "command_timeout": 60, "server_settings": settings}
@@ -76,10 +77,12 @@ def reading(address: Address) -> AsyncEngine:
 
 
 def _sqlite(file: Path, mode: str, pragmas: str) -> Callable[[], Coroutine[Any, Any, aiosqlite.Connection]]:
+    uri = file.absolute().as_uri()
+
     async def connect() -> aiosqlite.Connection:
-        conn = await aiosqlite.connect(
-            f"{file.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=BUSY_S
-        )
+        conn = aiosqlite.connect(f"{uri}?mode={mode}", uri=True, isolation_level=None, timeout=BUSY_S)
+        conn._thread.daemon = True  # as SQLAlchemy does for connections it makes: a crash must not hang at exit
+        await conn
         try:
             await conn.executescript(pragmas)
         except BaseException:

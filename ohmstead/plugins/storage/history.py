@@ -6,6 +6,7 @@ the raw readings here, so that an answer is complete at any time.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,13 +16,16 @@ import msgspec
 from ohmstead.core.errors import Invalid
 from ohmstead.core.quantity import Kind
 from ohmstead.plugins.storage.buckets import RESOLUTIONS, Bucket, Span, gather, span_of, spans, whole_hours
+from ohmstead.plugins.storage.gathering import by_bucket
 from ohmstead.plugins.storage.reader import Reader
 from ohmstead.plugins.storage.tables import HOME
 
 MOST_MARKS = 2000  # with more of them a long import runs: read everything raw until it is rolled up
 TABLE = {Kind.GAUGE: "readings", Kind.COUNTER: "readings", Kind.DELTA: "deltas", Kind.TEXT: "texts"}
 FUNCTIONS = ("mean", "min", "max", "sum", "last", "count")
-BEGINNING_MS = -62_135_596_800_000  # the year 1
+FIVE_MS, HOUR_MS = 300_000, 3_600_000
+MARGIN_MS = 26 * HOUR_MS  # longer than any day
+MOST_HOURS = 26  # in a day
 UTC_ZONE = ZoneInfo("UTC")
 
 
@@ -118,24 +122,22 @@ class _Ask:
     def __init__(self, reader: Reader, key: int, kind: Kind, zone: ZoneInfo) -> None:
         self._reader = reader
         self._key = key
+        self._kind = kind
         self._zone = zone
-        self._table = table = TABLE[kind]
-        sql = _BY_BUCKET_SQLITE if reader.engine_name == "sqlite" else _BY_BUCKET_POSTGRES
-        first = "NULL" if kind is Kind.GAUGE else _FIRST[reader.engine_name]  # rollups of gauges do not keep it
-        self._by_bucket = sql.format(table=table, first=first.format(table=table))
 
     async def from_raw(self, resolution: str, start_ms: int, end_ms: int, limit: int) -> list[Bucket]:
         """Buckets made of raw readings, as many at a time as may be asked for; holes are leapt over."""
         found: list[Bucket] = []
-        while len(found) < limit and (next_ms := await self._next(self._table, "at_ms", start_ms, end_ms)) is not None:
+        table = TABLE[self._kind]
+        while len(found) < limit and (next_ms := await self._next(table, "at_ms", start_ms, end_ms)) is not None:
             some = _first(spans(resolution, self._zone, next_ms, end_ms), limit - len(found))
-            found += await self._of_spans(some)
+            found += await self._of_spans(table, some)
             start_ms = some[-1][1]
         return found
 
     async def rolled(self, resolution: str, start_ms: int, end_ms: int, limit: int) -> list[Bucket]:
         """Buckets of a gauge from its rollups, from raw readings where those are marked."""
-        marks = await self._reader.rows(_MARKS, self._key, start_ms - 100_000_000, end_ms + 100_000_000, MOST_MARKS)
+        marks = await self._reader.rows(_MARKS, self._key, start_ms - MARGIN_MS, end_ms + MARGIN_MS, MOST_MARKS)
         if len(marks) == MOST_MARKS:
             return await self.from_raw(resolution, start_ms, end_ms, limit)
         dirty = [start for (start,) in marks]
@@ -146,82 +148,83 @@ class _Ask:
         found: list[Bucket] = []
         while len(found) < limit and (next_ms := await self._next_rolled(start_ms, end_ms)) is not None:
             some = _first(spans(resolution, self._zone, next_ms, end_ms), limit - len(found))
-            found += await (self._days(dirty, some) if resolution == "1d" else self._uneven(dirty, some))
+            found += await (self._days(dirty, some) if resolution == "1d" else self._of_fives(dirty, some))
             start_ms = some[-1][1]
         return found
 
     async def _fives(self, dirty: Sequence[int], start_ms: int, end_ms: int, limit: int) -> list[Bucket]:
-        start_ms -= start_ms % 300_000
+        start_ms -= start_ms % FIVE_MS
         stored = await self._stored("rollup_5m", start_ms, end_ms, limit)
-        fresh = await self._of_spans([(start, start + 300_000) for start in dirty if start_ms <= start < end_ms])
+        fresh = await self._of_spans("readings", [(start, start + FIVE_MS) for start in dirty if start_ms <= start < end_ms])
         return _merge(stored, fresh)[:limit]
 
     async def _hours(self, dirty: Sequence[int], start_ms: int, end_ms: int, limit: int) -> list[Bucket]:
-        start_ms -= start_ms % 3_600_000
+        start_ms -= start_ms % HOUR_MS
         stored = await self._stored("rollup_1h", start_ms, end_ms, limit)
-        hours = sorted({start - start % 3_600_000 for start in dirty})
-        return _merge(stored, await self._uneven(dirty, [(h, h + 3_600_000) for h in hours if start_ms <= h < end_ms]))[:limit]
-
-    async def _uneven(self, dirty: Sequence[int], into: Sequence[Span]) -> list[Bucket]:
-        """Spans of whole five minutes, gathered from those."""
-        found: list[Bucket] = []
-        for start, end in _joined(into):
-            found += await self._fives(dirty, start, end, (end - start) // 300_000)
-        return gather(found, into)
+        hours = sorted({start - start % HOUR_MS for start in dirty})
+        fresh = await self._of_fives(dirty, [(hour, hour + HOUR_MS) for hour in hours if start_ms <= hour < end_ms])
+        return _merge(stored, fresh)[:limit]
 
     async def _days(self, dirty: Sequence[int], days: Sequence[Span]) -> list[Bucket]:
         rows = await self._reader.rows(_DAYS, self._key, days[0][0], days[-1][1])
-        ends = {row[0]: row[1] for row in rows}
-        stored = [_bucket(row[0], *row[2:]) for row in rows if (row[0], row[1]) in set(days)]
-        # A day is made anew where it was changed since, or stored for another zone or not at all.
-        open_days = [day for day in days if ends.get(day[0]) != day[1] or any(day[0] <= start < day[1] for start in dirty)]
-        finer: list[Bucket] = []
-        for start, end in _joined(open_days):
-            if whole_hours(open_days):
-                finer += await self._hours(dirty, start, end, (end - start) // 3_600_000)
-            else:
-                finer += await self._fives(dirty, start, end, (end - start) // 300_000)
-        return _merge(stored, gather(finer, open_days))
+        wanted = set(days)
+        stored = [Bucket(*row[1:]) for row in rows if (row[1], row[0]) in wanted]
+        # A day is made anew where it changed since, or is stored for another zone or not at all.
+        there = {(start, end) for end, start, *_ in rows}
+        touched = _touched(days, dirty)
+        remake = [day for day in days if day not in there or day in touched]
+        if not whole_hours(remake):
+            return _merge(stored, await self._of_fives(dirty, remake))
+        fresh = await self._of_spans("rollup_1h", [day for day in remake if day not in touched])
+        for day in touched:
+            fresh += gather(await self._hours(dirty, *day, MOST_HOURS), [day])
+        return _merge(stored, fresh)
+
+    async def _of_fives(self, dirty: Sequence[int], into: Sequence[Span]) -> list[Bucket]:
+        """Spans gathered from five minutes."""
+        touched = _touched(into, dirty)
+        found = await self._of_spans("rollup_5m", [span for span in into if span not in touched])
+        for span in touched:
+            found += gather(await self._fives(dirty, *span, MOST_HOURS * 12), [span])
+        return sorted(found, key=_start)
 
     async def _stored(self, table: str, start_ms: int, end_ms: int, limit: int) -> list[Bucket]:
         rows = await self._reader.rows(_ROLLUP.format(table=table), self._key, start_ms, end_ms, limit)
-        return [_bucket(*row) for row in rows]
+        return [Bucket(*row) for row in rows]
 
-    async def _of_spans(self, some: Sequence[Span]) -> list[Bucket]:
+    async def _of_spans(self, source: str, some: Sequence[Span]) -> list[Bucket]:
         if not some:
             return []
-        rows = await self._reader.by_bucket(self._by_bucket, some, self._key, some[0][0], some[-1][1])
-        return [Bucket(*row) for row in rows]
+        sql = by_bucket(self._reader.engine_name, source, with_first=self._kind is not Kind.GAUGE)
+        return [Bucket(*row) for row in await self._reader.by_bucket(sql, some, self._key, some[0][0], some[-1][1])]
 
     async def _next(self, table: str, instant: str, start_ms: int, end_ms: int) -> int | None:
         rows = await self._reader.rows(_NEXT.format(table=table, instant=instant), self._key, start_ms, end_ms)
         return rows[0][0] if rows else None
 
     async def _next_rolled(self, start_ms: int, end_ms: int) -> int | None:
-        """The next instant from which anything is known: a day's or an hour's rollup may have outlived the finer ones."""
-        day_ms = span_of("1d", self._zone, start_ms)[0] if start_ms > BEGINNING_MS + 200_000_000 else start_ms
-        places = [("rollup_1d", day_ms), ("rollup_1h", start_ms - 3_600_000), ("rollup_5m", start_ms - 300_000), ("rollup_marks", start_ms - 300_000)]
-        found = [await self._next(table, "start_ms", low_ms, end_ms) for table, low_ms in places]
-        return max(start_ms, min(known)) if (known := [at_ms for at_ms in found if at_ms is not None]) else None
+        """The next instant of which anything may be known; None at the end."""
+        if start_ms >= end_ms:
+            return None
+        # Coarser rollups outlive the finer ones, and the one that holds `start_ms` began up to a day before.
+        sources = {"rollup_1d": MARGIN_MS, "rollup_1h": HOUR_MS, "rollup_5m": FIVE_MS, "rollup_marks": FIVE_MS}
+        found = [await self._next(table, "start_ms", start_ms - size_ms, end_ms) for table, size_ms in sources.items()]
+        known = [at_ms for at_ms in found if at_ms is not None]
+        return max(start_ms, min(known)) if known else None
 
 
-def _bucket(start: int, low: float, high: float, total: float, last: float, count: int) -> Bucket:
-    return Bucket(start, low, high, total, None, last, count)
+def _touched(some: Iterable[Span], dirty: Sequence[int]) -> dict[Span, None]:
+    """The spans in which a marked bucket begins, in their order."""
+    places = ((span, bisect_left(dirty, span[0])) for span in some) if dirty else ()
+    return {span: None for span, place in places if place < len(dirty) and dirty[place] < span[1]}
+
+
+def _start(bucket: Bucket) -> int:
+    return bucket.start_ms
 
 
 def _first(found: Iterable[Span], count: int) -> list[Span]:
     return [span for span, _ in zip(found, range(count), strict=False)]
-
-
-def _joined(found: Iterable[Span]) -> list[Span]:
-    """Spans that touch, made one."""
-    joined: list[Span] = []
-    for start, end in found:
-        if joined and joined[-1][1] == start:
-            joined[-1] = joined[-1][0], end
-        else:
-            joined.append((start, end))
-    return joined
 
 
 def _merge(stored: Sequence[Bucket], fresh: Sequence[Bucket]) -> list[Bucket]:
@@ -239,25 +242,7 @@ def _merge(stored: Sequence[Bucket], fresh: Sequence[Bucket]) -> list[Bucket]:
 _MARKS = "SELECT start_ms FROM rollup_marks WHERE series_id = $1 AND start_ms > $2 AND start_ms < $3 ORDER BY start_ms LIMIT $4"
 _NEXT = "SELECT {instant} FROM {table} WHERE series_id = $1 AND {instant} >= $2 AND {instant} < $3 ORDER BY {instant} LIMIT 1"
 _ROLLUP = (
-    "SELECT start_ms, low, high, total, last, count FROM {table} WHERE series_id = $1 AND start_ms >= $2 AND start_ms < $3"
+    "SELECT start_ms, low, high, total, NULL, last, count FROM {table} WHERE series_id = $1 AND start_ms >= $2 AND start_ms < $3"
     " ORDER BY start_ms LIMIT $4"
 )
-_DAYS = "SELECT start_ms, end_ms, low, high, total, last, count FROM rollup_1d WHERE series_id = $1 AND start_ms >= $2 AND start_ms < $3 ORDER BY start_ms"
-_FIRST = {
-    "sqlite": "(SELECT value FROM {table} WHERE series_id = $1 AND at_ms >= b.start_ms AND at_ms < b.end_ms ORDER BY at_ms LIMIT 1)",
-    "postgresql": "(array_agg(value ORDER BY at_ms))[1]",
-}
-_BY_BUCKET_SQLITE = """
-    SELECT b.start_ms, min(r.value), max(r.value), sum(r.value), {first},
-        (SELECT value FROM {table} WHERE series_id = $1 AND at_ms >= b.start_ms AND at_ms < b.end_ms ORDER BY at_ms DESC LIMIT 1),
-        count(*)
-    FROM temp.bucket b CROSS JOIN {table} r ON r.series_id = $1 AND r.at_ms >= b.start_ms AND r.at_ms < b.end_ms
-    WHERE b.start_ms >= $2 AND b.end_ms <= $3 GROUP BY b.start_ms
-"""
-_BY_BUCKET_POSTGRES = """
-    SELECT b.start_ms, a.* FROM bucket b CROSS JOIN LATERAL (
-        SELECT min(value) AS low, max(value), sum(value ORDER BY at_ms), {first},
-            (array_agg(value ORDER BY at_ms DESC))[1], count(*)
-        FROM {table} WHERE series_id = $1 AND at_ms >= b.start_ms AND at_ms < b.end_ms AND at_ms >= $2 AND at_ms < $3) a
-    WHERE a.low IS NOT NULL ORDER BY b.start_ms
-"""
+_DAYS = "SELECT end_ms, start_ms, low, high, total, NULL, last, count FROM rollup_1d WHERE series_id = $1 AND start_ms >= $2 AND start_ms < $3 ORDER BY start_ms"

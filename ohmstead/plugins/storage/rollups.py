@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.storage.buckets import span_of, whole_hours
+from ohmstead.plugins.storage.gathering import into_rollup
 from ohmstead.plugins.storage.group import BUCKET_MS
 
 CHUNK = 500  # marks a transaction takes, so that readings never wait long
@@ -32,6 +33,7 @@ class Rollups:
 
     def __init__(self, write: Write, engine_name: str) -> None:
         self._write = write
+        self._engine_name = engine_name
         self._sqlite = engine_name == "sqlite"
 
     async def derive(self, zone_of: ZoneOf, until_ms: int) -> int:
@@ -39,18 +41,17 @@ class Rollups:
 
         `zone_of(device id)` names the IANA zone of the device's location, whose days are kept.
         """
-        done = 0
-        while count := await self._write(lambda tx: self._some(tx, zone_of, until_ms)):
-            done += count
-            if count < CHUNK:
-                break
+        done, last = 0, (0, 0)
+        while marks := await self._write(lambda tx: self._some(tx, zone_of, until_ms - BUCKET_MS, last)):  # noqa: B023
+            done, last = done + len(marks), marks[-1]
         return done
 
-    async def _some(self, tx: AsyncConnection, zone_of: ZoneOf, until_ms: int) -> int:
-        taken = (await tx.execute(text(_TAKE), {"until_ms": until_ms - BUCKET_MS, "count": CHUNK})).all()
-        if not taken:
-            return 0
+    async def _some(self, tx: AsyncConnection, zone_of: ZoneOf, until_ms: int, last: tuple[int, int]) -> list[tuple[int, int]]:
+        # Going on behind the last one saves PostgreSQL from walking over all that was just deleted.
+        taken = await tx.execute(text(_TAKE), {"until_ms": until_ms, "count": CHUNK, "series": last[0], "start": last[1]})
         marks = sorted((series, start) for series, start in taken)
+        if not marks:
+            return marks
         devices = dict((await tx.execute(text(_DEVICES.format(keys=",".join({str(series) for series, _ in marks}))))).tuples().all())
         zones = {series: ZoneInfo(zone_of(device)) for series, device in devices.items()}
         days = {(series, *span_of("1d", zones[series], start)) for series, start in marks}
@@ -60,7 +61,7 @@ class Rollups:
         await self._make(tx, "rollup_1h", "rollup_5m", hours)
         await self._make(tx, "rollup_1d", "rollup_1h", whole)
         await self._make(tx, "rollup_1d", "rollup_5m", days - whole)
-        return len(marks)
+        return marks
 
     async def _make(self, tx: AsyncConnection, table: str, source: str, places: Iterable[Place]) -> None:
         """Gather the source into the places of the table."""
@@ -70,33 +71,13 @@ class Rollups:
         await tx.execute(text(_SPANS + (" WITHOUT ROWID" if self._sqlite else " ON COMMIT DELETE ROWS")))
         await tx.execute(text("DELETE FROM span"))
         await tx.execute(text(_FILL_SQLITE if self._sqlite else _FILL_POSTGRES), {"spans": json.dumps(rows)})
-        await tx.execute(text(_gathered(table, source, self._sqlite)))
-
-
-def _gathered(table: str, source: str, sqlite: bool) -> str:
-    raw = source == "readings"
-    instant = "at_ms" if raw else "start_ms"
-    low, high, total, last, count = ("value", "value", "value", "value", "1") if raw else ("low", "high", "total", "last", "count")
-    end, end_value = (", end_ms", ", s.end_ms") if table == "rollup_1d" else ("", "")
-    order = "" if sqlite else f" ORDER BY r.{instant}"  # SQLite reads in the order of the key anyway
-    return f"""
-        INSERT INTO {table} (series_id, start_ms, low, high, total, last, count{end})
-        SELECT s.series_id, s.start_ms, min(r.{low}), max(r.{high}), sum(r.{total}{order}),
-            (SELECT {last} FROM {source} WHERE series_id = s.series_id AND {instant} >= s.start_ms AND {instant} < s.end_ms
-             ORDER BY {instant} DESC LIMIT 1),
-            sum({count}){end_value}
-        FROM span s CROSS JOIN {source} r
-        WHERE r.series_id = s.series_id AND r.{instant} >= s.start_ms AND r.{instant} < s.end_ms
-        GROUP BY s.series_id, s.start_ms{end_value}
-        ON CONFLICT (series_id, start_ms) DO UPDATE SET low = excluded.low, high = excluded.high, total = excluded.total,
-            last = excluded.last, count = excluded.count{", end_ms = excluded.end_ms" if end else ""}
-        WHERE excluded.count >= {table}.count{f" OR excluded.end_ms <> {table}.end_ms" if end else ""}
-    """  # noqa: S608
+        await tx.execute(text(into_rollup(self._engine_name, source, table)))
 
 
 _TAKE = """
     DELETE FROM rollup_marks WHERE (series_id, start_ms) IN (
-        SELECT series_id, start_ms FROM rollup_marks WHERE start_ms <= :until_ms ORDER BY series_id, start_ms LIMIT :count)
+        SELECT series_id, start_ms FROM rollup_marks
+        WHERE (series_id, start_ms) > (:series, :start) AND start_ms <= :until_ms ORDER BY series_id, start_ms LIMIT :count)
     RETURNING series_id, start_ms
 """
 _DEVICES = "SELECT id, device_id FROM series WHERE id IN ({keys})"

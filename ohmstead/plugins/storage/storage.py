@@ -137,7 +137,7 @@ class Storage:
         """Wait until the queue is below its bound."""
         await self._writer.room()
 
-    async def write(self, work: Work, within_s: float = 30.0) -> Any:
+    async def write(self, work: Work, within_s: float = 60.0) -> Any:
         """Run `await work(tx)` in a transaction, in the writer's order; its result, or what it raised (all is undone).
 
         Unavailable when the database is away or `within_s` seconds pass before it is this one's turn.
