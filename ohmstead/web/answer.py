@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp.web_response import Response, StreamResponse
@@ -42,7 +43,7 @@ class Answers:
         route = exchange.operation.route
         reply = result if isinstance(result, Reply) else Reply(result, status=route.status)
         if reply.stream is not None:
-            return await self._stream(exchange, reply)
+            return await self._stream(exchange, aiter(reply.stream), reply)
         if not route.envelope or _is_raw(reply):
             return await self._finish(exchange, reply, *_bare(reply))
         data = b"null" if reply.data is None else envelope.encode(reply.data, fields)
@@ -68,14 +69,16 @@ class Answers:
                 body = await asyncio.to_thread(_pack, body) if len(body) > THREAD_FROM else _pack(body)
         return _response(exchange, reply, body, content_type, headers)
 
-    async def _stream(self, exchange: Exchange, reply: Reply) -> StreamResponse:
-        """Send piece by piece. When its source fails midway the connection breaks, so that nobody takes it for whole."""
-        assert reply.stream is not None
+    async def _stream(self, exchange: Exchange, pieces: AsyncIterator[bytes], reply: Reply) -> StreamResponse:
+        """Send piece by piece. What fails before the first is a plain error; later the connection breaks off."""
         response = StreamResponse(status=reply.status, headers=_headers(exchange, reply.headers, {}))
         response.content_type = reply.content_type or "application/octet-stream"
-        await response.prepare(exchange.request)
-        async for piece in reply.stream:
-            await self._clock.timeout(response.write(piece), WRITE_WAIT_S)
+        async with _closing(pieces):
+            piece = await anext(pieces, b"")
+            await response.prepare(exchange.request)
+            while piece and exchange.request.method != "HEAD":
+                await self._clock.timeout(response.write(piece), WRITE_WAIT_S)
+                piece = await anext(pieces, b"")
         await response.write_eof()
         return response
 
@@ -93,6 +96,16 @@ class Answers:
         """The response to a failure, in the envelope."""
         body = envelope.failure(failed, exchange.id, self._clock.now_ms())
         return _response(exchange, Reply(status=failed.status), body, JSON, failed.headers)
+
+
+@asynccontextmanager
+async def _closing(pieces: AsyncIterator[bytes]) -> AsyncIterator[None]:
+    """Tell the source of a stream when nobody wants more of it."""
+    try:
+        yield
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
 
 
 def _is_raw(reply: Reply) -> bool:

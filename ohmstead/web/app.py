@@ -48,6 +48,8 @@ class App:
         try:
             response = await self._respond(exchange)
         except OhmsteadError as error:
+            if request.writer.output_size > 0:
+                raise  # a stream that broke off: no second answer can follow the first
             response = self._answers.refusal(exchange, error)
         self._account(exchange, response.status)
         return response
@@ -102,7 +104,8 @@ class App:
 
     def _account(self, exchange: Exchange, status: int) -> None:
         took_s = time.perf_counter() - exchange.began
-        self._metrics.request(exchange.method, exchange.template, status, took_s)
+        is_socket = exchange.operation is not None and exchange.operation.route.takes == SOCKET
+        self._metrics.request(exchange.method, exchange.template, status, None if is_socket else took_s)
         if self._log_requests:
             person = exchange.person.id if exchange.person is not NOBODY else None
             access_log.record(exchange.request, exchange.id, person, status, took_s, iso(self._clock.now_ms()))

@@ -25,7 +25,7 @@ async def read(request: BaseRequest, limit: int, clock: Clock) -> bytes:
     packed = _is_packed(request)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in _chunks(request, clock):
+    while chunk := await _next(request, clock):
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)
@@ -41,7 +41,7 @@ async def stream(request: BaseRequest, limit: int, clock: Clock) -> AsyncIterato
     await _welcome(request, limit)
     unpacker = Unpacker(limit) if _is_packed(request) else None
     size = 0
-    async for chunk in _chunks(request, clock):
+    while chunk := await _next(request, clock):
         if unpacker is None:
             size += len(chunk)
             if size > limit:
@@ -54,7 +54,8 @@ async def stream(request: BaseRequest, limit: int, clock: Clock) -> AsyncIterato
         unpacker.end()
 
 
-async def _chunks(request: BaseRequest, clock: Clock) -> AsyncIterator[bytes]:
+async def _next(request: BaseRequest, clock: Clock) -> bytes:
+    """What has arrived of the body; nothing at its end."""
     payload = request.content
     try:
         while not payload.at_eof():
@@ -62,11 +63,12 @@ async def _chunks(request: BaseRequest, clock: Clock) -> AsyncIterator[bytes]:
             if not chunk:
                 chunk = await clock.timeout(payload.readany(), CHUNK_WAIT_S)
             if chunk:
-                yield chunk
+                return chunk
     except TimeoutError:
         raise Invalid(f"the body stopped for {CHUNK_WAIT_S:g} s before its end") from None
     except (RequestPayloadError, HttpProcessingError) as error:
         raise Invalid("the body ended before it was complete") from error
+    return b""
 
 
 async def _welcome(request: BaseRequest, limit: int) -> None:

@@ -47,10 +47,15 @@ class Metrics:
         self.numbers: dict[str, Number] = {}
         self.queries: Mapping[str, Durations] = {}
 
-    def request(self, method: str, template: str, status: int, took_s: float) -> None:
-        """Count one answered request; `template` is the route's path, never the one that was asked for."""
+    def request(self, method: str, template: str, status: int, took_s: float | None) -> None:
+        """Count one answered request; `template` is the route's path, never the one that was asked for.
+
+        `took_s` is None for a live socket, which stays open for days.
+        """
         key = (method, template, status)
         self._requests[key] = self._requests.get(key, 0) + 1
+        if took_s is None:
+            return
         durations = self._durations.get((method, template))
         if durations is None:
             durations = self._durations[method, template] = Durations()

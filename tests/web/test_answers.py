@@ -74,9 +74,13 @@ async def nothing(call: Call) -> None:
 
 async def pieces(call: Call) -> Reply:
     async def source() -> AsyncIterator[bytes]:
+        if call.path["how"] == "unavailable":
+            raise errors.Unavailable("the disk sleeps")
         yield b"one,"
         if call.path["how"] == "broken":
             raise ValueError("the disk is gone")
+        if call.path["how"] == "cut":
+            raise errors.Unavailable("the disk fell asleep")
         yield b"two"
 
     return Reply(stream=source(), content_type="text/csv", headers={"Content-Disposition": "attachment"})
@@ -196,10 +200,15 @@ async def test_streams(house: House, caplog: pytest.LogCaptureFixture) -> None:
     async with house.client.get("/api/v1/pieces/whole") as response:
         assert await response.text() == "one,two"
         assert (response.content_type, response.headers["Content-Disposition"]) == ("text/csv", "attachment")
-    with pytest.raises(aiohttp.ClientPayloadError):
-        async with house.client.get("/api/v1/pieces/broken") as response:
-            await response.read()
-    assert "the disk is gone" in caplog.text
+    for how, reason in (("broken", "the disk is gone"), ("cut", "the disk fell asleep")):
+        with pytest.raises(aiohttp.ClientPayloadError):
+            async with house.client.get(f"/api/v1/pieces/{how}") as response:
+                await response.read()
+        assert reason in caplog.text
+    async with house.client.get("/api/v1/pieces/unavailable") as response:
+        assert (response.status, (await problem(response))["message"]) == (503, "the disk sleeps")
+    async with house.client.head("/api/v1/pieces/whole") as response:
+        assert (response.status, await response.read()) == (200, b"")
 
 
 async def test_own_types(house: House) -> None:
