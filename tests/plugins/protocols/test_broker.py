@@ -15,7 +15,7 @@ import pytest
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import ConfigError
 from ohmstead.plugins.protocols.broker import WARNING, Broker, is_loopback
-from ohmstead.plugins.protocols.mqtt import Message, Mqtt
+from ohmstead.plugins.protocols.mqtt import Message, Mqtt, Options
 from tests.fakes.house import until
 from tests.fakes.services import require
 
@@ -95,6 +95,18 @@ async def test_a_device_hears_only_what_is_for_it(tmp_path: Path) -> None:
         listening.terminate()
         await listening.communicate()
         await asyncio.sleep(0.05)  # the thread that waited for it
+
+
+async def test_a_subscription_that_is_refused_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with running("0.0.0.0") as broker:
+        mqtt = Mqtt(tmp_path, Clock())
+        mqtt.subscribe("devices/D2/#", lambda m: m.ack())
+        await mqtt.apply(Options("127.0.0.1", broker.port, "D1", "secret of D1", protocol=4))
+        await until(lambda: mqtt.connected)
+        await mqtt.stop()
+    assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING and r.name.startswith("ohmstead")] == [
+        "the MQTT broker does not let the hub subscribe to devices/D2/#; nothing comes from there"
+    ]
 
 
 async def test_a_taken_port_is_a_sentence() -> None:

@@ -208,6 +208,7 @@ async def test_it_comes_back_after_the_broker_and_logs_each_once(
             assert mqtt.reason is None
             await broker.publish("t", "again")
             await until(lambda: got == [b"again"])
+            await until(lambda: "is back" in caplog.messages[-1])
     told = [r.getMessage() for r in caplog.records if r.levelno >= logging.INFO and r.name.startswith("ohmstead")]
     assert [text.split(":")[0] for text in told] == ["MQTT", "MQTT", "MQTT is back"]
     assert "connected to" in told[0]

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.exception import MalformedPacket
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -164,28 +165,31 @@ class Connection:
 
     def _read(self) -> MQTTErrorCode:
         """Take what the socket has; stands in for paho's reader of one packet, and reports as that does."""
-        paho = self._paho
         try:
-            data = paho._sock_recv(AT_ONCE)
+            data = self._paho._sock_recv(AT_ONCE)
         except BlockingIOError:
             return MQTTErrorCode.MQTT_ERR_AGAIN
         except OSError as error:
-            self._lost = f"the connection was lost: {_words(error)}"
-            return MQTTErrorCode.MQTT_ERR_CONN_LOST
+            return self._lose(f"the connection was lost: {_words(error)}")
         if not data:
-            self._lost = "it closed the connection"
-            return MQTTErrorCode.MQTT_ERR_CONN_LOST
-        paho._last_bytes_received = time.monotonic()
+            return self._lose("it closed the connection")
+        self._paho._last_bytes_received = time.monotonic()
         try:
             for first, body in self._frames.feed(data):
                 wrong = self._packet(first, body)
                 if wrong:
                     return wrong
-        except Malformed as error:
-            self._lost = f"it sends {error}"
-            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        except (Malformed, MalformedPacket) as error:
+            return self._lose(f"it sends what is no MQTT: {error}")
         self._mind_the_window()
         return MQTTErrorCode.MQTT_ERR_AGAIN
+
+    def _lose(self, reason: str) -> MQTTErrorCode:
+        """Remember why, and tell whoever still waits for the broker's welcome, which aiomqtt leaves waiting."""
+        self._lost = reason
+        if not self._client._connected.done():
+            self._client._connected.set_exception(aiomqtt.MqttError(reason))
+        return MQTTErrorCode.MQTT_ERR_CONN_LOST
 
     def _packet(self, first: int, body: bytes) -> MQTTErrorCode:
         kind = first & 0xF0

@@ -30,7 +30,7 @@ class Frames:
                 return
             data = bytes(self._rest)
             self._rest.clear()
-        at, end = 0, len(data)
+        at, end, self._need = 0, len(data), 2
         while end - at >= 2:
             length, body = _length(data, at + 1)
             if body < 0 or end - body < length:

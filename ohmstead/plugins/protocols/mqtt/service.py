@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 STATUS_TOPIC = "ohmstead/status"
 ORPHAN_S = 75.0  # longer than a failed integration waits before it is started again
+STEADY_S = 2.0  # a connection that ends sooner is no recovery: two hubs with one client id throw each other out for ever
 FAILURE = 128  # a broker's answers to SUBSCRIBE from here on are refusals
 
 
@@ -151,21 +152,24 @@ class Mqtt:
 
     async def _serve(self, task: Task, connection: Connection, known: set[str]) -> None:
         there: dict[str, int] = {}
-        while not connection.ended.done():
-            self._changed.clear()
-            await self._reconcile(connection, there, known)
-            if not self.connected:
-                await self._say(connection, b"online")
-                self._up(task)
-            await self._wait_for_change(connection)
+        steady = asyncio.get_running_loop().call_later(STEADY_S, task.up)
+        try:
+            while not connection.ended.done():
+                self._changed.clear()
+                await self._reconcile(connection, there, known)
+                if not self.connected:
+                    await self._say(connection, b"online")
+                    self._welcome(task)
+                await self._wait_for_change(connection)
+        finally:
+            steady.cancel()
         raise Unavailable(connection.reason)
 
-    def _up(self, task: Task) -> None:
+    def _welcome(self, task: Task) -> None:
         self.connected = True
         self.connections += 1
         if task.reason is None:
             log.info("MQTT: connected to %s", self._options and self._options.place)
-        task.up()
 
     async def _reconcile(self, connection: Connection, there: dict[str, int], known: set[str]) -> None:
         """Make the broker send what is wanted, and no longer what nobody came for."""
