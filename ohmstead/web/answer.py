@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from ohmstead.web.envelope import Failure
 from ohmstead.web.exchange import Exchange
 
 JSON = "application/json"
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 ALWAYS = {
     "Server": "Ohmstead",
     "X-Content-Type-Options": "nosniff",
@@ -135,7 +137,8 @@ def _response(exchange: Exchange, reply: Reply, body: bytes, content_type: str |
 
 
 def _headers(exchange: Exchange, own: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
-    return {**ALWAYS, "X-Request-ID": exchange.id, **more, **own}
+    """All headers; in a handler's own, which may quote what the caller sent, nothing can end the line."""
+    return {**ALWAYS, "X-Request-ID": exchange.id, **more, **{name: _CONTROL.sub(" ", value) for name, value in own.items()}}
 
 
 def _packable(content_type: str) -> bool:

@@ -91,7 +91,8 @@ async def text(call: Call) -> Reply:
 
 
 def foreign_error(error: Exception) -> Reply:
-    return Reply({"error": str(error)}, status=getattr(error, "status", 500))
+    quoted = {"X-Error": f"{error}: a\r\nSet-Cookie: b\0"}  # as a handler does that quotes what it was sent
+    return Reply({"error": str(error)}, status=getattr(error, "status", 500), headers=quoted)
 
 
 ROUTES = [
@@ -226,6 +227,8 @@ async def test_what_cannot_be_sent_is_a_bug(house: House, caplog: pytest.LogCapt
 async def test_foreign_protocols(house: House, caplog: pytest.LogCaptureFixture) -> None:
     async with house.client.get("/query/invalid") as response:
         assert (response.status, await response.json()) == (400, {"error": "no"})
+        assert response.headers["X-Error"].strip() == "no: a  Set-Cookie: b"
+        assert "Set-Cookie" not in response.headers
     async with house.client.get("/query/unavailable") as response:
         assert response.headers["Retry-After"] == "3"
     async with house.stranger.get("/query/invalid") as response:
