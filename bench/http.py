@@ -46,6 +46,7 @@ def through_hub(place: Path, path: str, bodies: Callable[[int], Iterator[bytes]]
     """Readings a second, all of them answered with a 2xx and therefore committed."""
     load.keep(place / "bodies", bodies(size))
     with Hub(place / "hub") as hub, Generator("http", hub.port, hub.token, path, CONNECTIONS, place / "bodies") as generator:
+        hub.introduce(f"meter-{number:04}" for number in range(readings.SERIES))
         generator.go()
         return COUNT / float(generator.result()["s"])
 

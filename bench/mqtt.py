@@ -43,10 +43,10 @@ def through_hub(place: Path, start: datetime) -> float:
         Generator("mqtt", port, place / "messages") as generator,
         closing(sqlite3.connect(f"{hub.database.as_uri()}?mode=ro", uri=True)) as con,
     ):
-        time.sleep(1.0)  # the hub subscribes
+        hub.introduce(f"meter-{number:04}" for number in range(DEVICES))
         began = time.perf_counter()
         generator.go()
-        wait_for_all(con, COUNT * len(VALUES))
+        wait_for_all(con, COUNT * len(VALUES) + DEVICES)
         took = time.perf_counter() - began
         generator.result()
     return COUNT / took
