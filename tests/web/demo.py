@@ -58,7 +58,7 @@ class Answers:
         day = at_ms / 86_400_000
         if counter:
             first = day * 24 + 3 * math.sin(day * 2 * math.pi) / 6.28
-            return {"start": iso(at_ms), "min": None, "mean": None, "max": None, "first": first, "last": first + 0.9, "count": 10}
+            return {"start": iso(at_ms), "min": first, "mean": first, "max": first, "first": first, "last": first + 0.9, "count": 10}
         value = 2200 * max(0, math.sin((day % 1) * 2 * math.pi - 1.5)) - 700 + self.random.uniform(-150, 150)
         spread = self.random.uniform(20, 220)
         return {"start": iso(at_ms), "min": value - spread, "mean": value, "max": value + spread, "last": value, "count": 12}

@@ -6,6 +6,8 @@ const API = "/api/v1";
 const HOUR = 3600e3;
 const RESOLUTION = { 1: "1m", 6: "1m", 24: "5m", 168: "1h", 720: "1h" };
 const STEP = { "1m": 60e3, "5m": 300e3, "1h": HOUR };
+const REGISTER = /^(reactive_)?energy_|^(gas|water|heat|pulses)$/; // shown as what they counted, as bars
+const PERIODS = "energy"; // the one that comes as amounts of stated periods
 const GAP = 15 * 60e3; // a pause that breaks the line
 const FIRST = ["power", "energy_import", "energy_export", "soc", "voltage", "current", "temperature"];
 
@@ -28,11 +30,11 @@ function label(quantity) {
 
 const KILO = { W: "kW", VA: "kVA", var: "kvar" };
 
-function shown(value, unit) {
+function shown(value, unit, fixed = false) {
   if (typeof value !== "number") return [String(value ?? "–"), unit ?? ""];
   if (KILO[unit] && Math.abs(value) >= 10000) [value, unit] = [value / 1000, KILO[unit]];
   const size = Math.abs(value);
-  const register = unit === "kWh" || unit === "m³"; // always with the same digits, as on a display
+  const register = fixed && (unit === "kWh" || unit === "m³"); // always with the same digits, as on a display
   const digits = register && size >= 1 ? 2 : size >= 1000 ? 1 : size >= 1 ? 2 : 3;
   return [value.toLocaleString(undefined, { maximumFractionDigits: digits, minimumFractionDigits: register ? digits : 0 }).replace(/^-/, "−"), unit ?? ""];
 }
@@ -125,7 +127,7 @@ function take(one, value, at) {
 function paint() {
   for (const one of changed) {
     if (!one.row) continue;
-    const [number, unit] = shown(one.value, one.unit);
+    const [number, unit] = shown(one.value, one.unit, true);
     one.number.textContent = number;
     one.unitCell.textContent = unit;
     one.age.textContent = ago(one.at);
@@ -242,7 +244,7 @@ function head() {
   $("history").hidden = !one;
   if (!one) return;
   $("chart-title").textContent = `${deviceOf(one.device).name} · ${label(one.quantity)}`;
-  [$("now-value").textContent, $("now-unit").textContent] = shown(one.value, one.unit);
+  [$("now-value").textContent, $("now-unit").textContent] = shown(one.value, one.unit, true);
 }
 
 async function loadChart() {
@@ -252,12 +254,13 @@ async function loadChart() {
   const asked = [chosen, hours].join();
   const resolution = RESOLUTION[hours];
   const start = new Date(Math.floor((Date.now() - hours * HOUR) / STEP[resolution]) * STEP[resolution]);
-  const query = new URLSearchParams({ quantity: one.quantity, start: start.toISOString(), resolution, limit: 5000 });
+  const asIs = one.quantity === PERIODS;
+  const query = new URLSearchParams({ quantity: one.quantity, start: start.toISOString(), resolution: asIs ? "raw" : resolution, limit: 5000 });
   try {
     const found = typeof one.value === "string" ? [] : await get(`/devices/${encodeURIComponent(one.device)}/energy/readings?${query}`);
     if (asked !== [chosen, hours].join()) return; // another one was chosen meanwhile
-    bars = found.length > 0 && found[0].mean == null; // a register has no mean, only what it counted
-    points = bars ? used(found) : found.map(point);
+    bars = asIs || REGISTER.test(one.quantity);
+    points = asIs ? found.map(period) : bars ? used(found) : found.map(point);
     problem = null;
   } catch (error) {
     points = [];
@@ -269,6 +272,8 @@ async function loadChart() {
 
 const point = (r) => ({ at: Date.parse(r.start), low: r.min, value: r.mean, high: r.max });
 
+const period = (r) => ({ at: Date.parse(r.start), end: Date.parse(r.at), low: Math.min(0, r.value), value: r.value, high: Math.max(0, r.value) });
+
 /** What a register counted in each span: from the last value of the one before, unless that is missing. */
 function used(found) {
   const step = STEP[RESOLUTION[hours]];
@@ -276,7 +281,7 @@ function used(found) {
     const at = Date.parse(r.start);
     const before = i && at - Date.parse(found[i - 1].start) === step ? found[i - 1].last : r.first;
     const value = Math.max(0, r.last - before);
-    return { at, low: 0, value, high: value };
+    return { at, end: at + step, low: 0, value, high: value };
   });
 }
 
@@ -353,8 +358,11 @@ function draw() {
     if (x(at) > left + 14 && x(at) < width - 24) shape(svg, "text", { x: x(at), y: height - 6, "text-anchor": "middle" }, text);
   }
   if (bars) {
-    const wide = Math.max(1, ((width - left) * step) / (hours * HOUR) - 1);
-    for (const p of drawn) shape(svg, "rect", { class: "bar-of", x: x(p.at), width: wide, y: y(p.value), height: Math.max(0, y(0) - y(p.value)), rx: Math.min(2, wide / 3) });
+    for (const p of drawn) {
+      const wide = Math.max(1, x(p.end) - x(p.at) - 1);
+      const [top, bottom] = [y(p.high), y(p.low)];
+      shape(svg, "rect", { class: "bar-of", x: x(p.at), width: wide, y: top, height: bottom - top, rx: Math.min(2, wide / 3) });
+    }
   } else {
     for (const part of parts(drawn, Math.max(3 * step, GAP))) {
       const upper = part.map((p) => `${x(p.at).toFixed(1)},${y(p.high).toFixed(1)}`);
@@ -364,7 +372,7 @@ function draw() {
       shape(svg, "polyline", { class: "line", points: (part.length > 1 ? line : [line[0], line[0]]).join(" ") });
     }
   }
-  view = { svg, x, y, drawn, width, height, left, bars, step, one, mark: shape(svg, "g", {}), tip: element("div", "tip") };
+  view = { svg, x, y, drawn, width, height, one, mark: shape(svg, "g", {}), tip: element("div", "tip") };
   view.tip.hidden = true;
   box.append(view.tip);
   svg.onpointermove = (event) => point_at(event.clientX - svg.getBoundingClientRect().left);
@@ -392,8 +400,9 @@ function summary(one, drawn) {
   return `${label(one.quantity)} of ${deviceOf(one.device).name}, from ${both(low, one.unit)} to ${both(high, one.unit)}; arrow keys read single values`;
 }
 
+const middle = (p) => view.x(((p.end ?? p.at) + p.at) / 2);
+
 function point_at(px) {
-  const middle = (p) => view.x(p.at + (view.bars ? view.step / 2 : 0));
   cursor = view.drawn.reduce((best, p, i) => (Math.abs(middle(p) - px) < Math.abs(middle(view.drawn[best]) - px) ? i : best), 0);
   mark();
 }
@@ -404,12 +413,12 @@ function mark() {
   const p = cursor === null ? null : view.drawn[cursor];
   view.tip.hidden = !p;
   if (!p) return;
-  const x = view.x(p.at + (view.bars ? view.step / 2 : 0));
+  const x = middle(p);
   shape(view.mark, "line", { class: "cursor", x1: x, x2: x, y1: 8, y2: view.height - 26 });
   shape(view.mark, "circle", { class: "dot", cx: x, cy: view.y(p.value), r: 4.5 });
   const when = new Date(p.at).toLocaleString([], { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   view.tip.replaceChildren(element("b", "", both(p.value, view.one.unit)), when);
-  if (p.high > p.low && !view.bars) view.tip.append(element("br"), `${both(p.low, view.one.unit)} … ${both(p.high, view.one.unit)}`);
+  if (p.high > p.low && !p.end) view.tip.append(element("br"), `${both(p.low, view.one.unit)} … ${both(p.high, view.one.unit)}`);
   const room = view.width - view.tip.offsetWidth;
   view.tip.style.left = `${Math.min(room, Math.max(0, x + 12 > room ? x - 12 - view.tip.offsetWidth : x + 12))}px`;
   view.svg.setAttribute("aria-description", `${both(p.value, view.one.unit)}, ${when}`);
