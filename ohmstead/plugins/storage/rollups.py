@@ -52,7 +52,8 @@ class Rollups:
         marks = sorted((series, start) for series, start in taken)
         if not marks:
             return marks
-        devices = dict((await tx.execute(text(_DEVICES.format(keys=",".join({str(series) for series, _ in marks}))))).tuples().all())
+        found = await tx.execute(text(_DEVICES.format(keys=",".join({str(series) for series, _ in marks}))))
+        devices = {key: device for key, device in found}  # noqa: C416 - rows are no pairs to dict()
         zones = {series: ZoneInfo(zone_of(device)) for series, device in devices.items()}
         days = {(series, *span_of("1d", zones[series], start)) for series, start in marks}
         hours = {(series, start - start % HOUR_MS, start - start % HOUR_MS + HOUR_MS) for series, start in marks}
