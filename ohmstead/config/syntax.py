@@ -17,7 +17,8 @@ MAX_DEPTH = 40
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C gives the same marks, ten times faster
 
 SENTENCES = (  # part of the parser's words -> ours
-    ("mapping values are not allowed", 'a ":" where none can stand; check the indentation and the line above, put texts that hold ": " in quotes'),
+    ("mapping values are not allowed",
+     'a ":" where none can stand; check the indentation and the line above, put texts that hold ": " in quotes'),
     ("did not find expected key", "this does not fit the indentation of the lines above"),
     ("did not find expected '-' indicator", "this does not fit the list above; check the indentation"),
     ("could not find expected ':'", 'expected "key: value"; check the line above too'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -175,8 +175,8 @@ def test_loading_takes_the_options_of_the_command_line(folder: Write, tmp_path: 
     document = load(folder("web: {port: 1}\n"), {"OHMSTEAD_PORT": "2"}, {"port": "3"})
     assert document.data["web"]["port"] == "3"
     assert str(document.place(("web", "port"))) == "--port"
+    (tmp_path / "x" / "configuration.yaml").mkdir(parents=True)
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
-        (tmp_path / "x" / "configuration.yaml").mkdir(parents=True)
         load(tmp_path / "x", {})
 
 

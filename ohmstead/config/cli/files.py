@@ -59,6 +59,7 @@ def _watched(steps: Iterator[Progress], progress: Progress) -> Progress:
     """Follow with a bar, which is off when this is no terminal."""
     from tqdm import tqdm
 
+    tqdm.monitor_interval = 0  # its thread would outlive the bar
     with tqdm(desc="readings", unit="", unit_scale=True, initial=progress.taken, disable=None) as bar:
         for progress in steps:
             bar.update(progress.taken - bar.n)

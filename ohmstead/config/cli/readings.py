@@ -133,7 +133,5 @@ def read(importer: Importer, file: Path, options: Mapping[str, Any]) -> Iterator
     """What the importer finds; ConfigError for a file that it cannot read at all."""
     try:
         yield from importer.read(file, options)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-    except Invalid as error:
+    except (OSError, Invalid) as error:
         raise ConfigError(f"{file}: {error}") from error

@@ -23,6 +23,17 @@ def plugins(context: click.Context, json_: bool) -> None:
             output.data(api.call("GET", "/plugins"), json_, _show_plugins)
 
 
+@plugins.command("new")
+@click.argument("name")
+@click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where to put it.")
+def new_plugin(name: str, folder: Path) -> None:
+    """Write the beginning of a plugin, with its test."""
+    from ohmstead.config.scaffold import scaffold
+
+    root = scaffold(name, folder)
+    click.echo(f"wrote {root}; {root / 'README.md'} says how to go on")
+
+
 def _show_plugins(found: list[dict[str, Any]]) -> None:
     for plugin in found:
         click.echo(f"{plugin['name']}  ({plugin['origin']})")
@@ -120,8 +131,7 @@ def _show_jobs(found: list[dict[str, Any]]) -> None:
 @as_json
 @click.pass_obj
 def run_job(config: Path, name: str, json_: bool) -> None:
-    """Run a job now."""
-    from ohmstead.config.cli.api import opened
+    """Have the running hub run a job now."""
+    from ohmstead.config.cli.api import running
 
-    with opened(config) as api:
-        output.data(api.call("POST", f"/jobs/{name}/run"), json_, lambda job: _show_jobs([job]))
+    output.data(running(config).call("POST", f"/jobs/{name}/run"), json_, lambda job: _show_jobs([job]))
