@@ -43,7 +43,8 @@ class Outcome:
             for row in wanted.get(self._place(item), ()):
                 if _holds(item, row):
                     reason = f"{row.series.address} has another value at {iso(row.at_ms)} already"
-                    self.refuse(index, [Refusal(row.series.quantity, reason, Conflict(reason))])
+                    quantity = None if "value_kwh" in item else row.series.quantity  # a sensor's item is one value
+                    self.refuse(index, [Refusal(quantity, reason, Conflict(reason))])
 
     def _place(self, item: Any) -> tuple[str | None, int]:
         try:

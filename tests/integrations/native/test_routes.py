@@ -316,3 +316,16 @@ async def test_every_dead_letter_can_be_replayed_by_its_format(house: House) -> 
     for letter in house.store.letters:
         replay(batch, letter.address, letter.raw)
     assert [letter.reason for letter in batch.letters] == [letter.reason for letter in house.store.letters]
+
+
+async def test_conflicts_of_items_among_unreadable_ones(house: House) -> None:
+    house.store.held = []
+    items = [5, {"device_id": "D1", "timestamp": "?", "power": 1}, sensor(AT_MS, 1)]
+    posting = asyncio.ensure_future(house.post("/sensors/readings/batch", {"readings": items}))
+    await asyncio.sleep(0.01)
+    (batch,) = house.store.held
+    batch.conflicts.extend(batch.deltas)
+    house.store.release()
+    answer = await posting
+    assert (answer["accepted"], answer["rejected"]) == (0, 3)
+    assert answer["items"][-1] == {"index": 2, "reason": "S1.energy has another value at 2026-11-20T11:26:00Z already"}
