@@ -31,6 +31,11 @@ class Generator:
         self._process.stdin.write(word.encode() + b"\n")
         self._process.stdin.flush()
 
+    def listening(self) -> None:
+        """Wait until it says so."""
+        if self._line() != "listening":
+            raise RuntimeError("the sockets are gone")
+
     def result(self) -> dict[str, Any]:
         """What it measured, once it is done. RuntimeError with the answers that were no success."""
         line = self._line()
