@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from ohmstead.config.backups import Backups
+from ohmstead.config.imports import Imports
 from ohmstead.core.errors import ConfigError, Invalid
 from ohmstead.core.plugin import hookimpl
 from ohmstead.core.route import Call, Route
@@ -24,14 +26,13 @@ class HouseRoutes:
     @hookimpl
     def ohmstead_routes(self, hub: Hub) -> list[Route]:
         """`/plugins`, `/reload`, `/imports/readings`."""
-        from ohmstead.config.imports import Imports
-
         tags = ("house",)
         return [
             Route("GET", "/plugins", self.plugins, "read", "Plugins: where from, what they declare, what is quarantined", tags=tags),
             Route("GET", "/reload", self.look, "read", "What a reload would have to say, without doing it", tags=tags),
             Route("POST", "/reload", self.reload, "admin", "Read the configuration again and change what changed", tags=tags),
             Imports(hub).route(),
+            Backups(self._house.parts).route(),
         ]
 
     async def plugins(self, call: Call) -> list[dict[str, Any]]:

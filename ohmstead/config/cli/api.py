@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from ohmstead.config.lock import Holder, Lock
 from ohmstead.core.errors import ConfigError, Invalid, Rejected, Unavailable
 
 TIMEOUT_S = 60.0
+CHUNK = 1 << 18
 
 
 class Api(Protocol):
@@ -46,7 +48,18 @@ class Remote:
             if cursor["cursor"] is None:
                 return
 
+    def download(self, path: str, body: Any) -> Generator[bytes, None, None]:
+        """What a POST answers, piece by piece."""
+        with self._asked("POST", path, None, body) as answer:
+            while chunk := answer.read(CHUNK):
+                yield chunk
+
     def _send(self, method: str, path: str, query: dict[str, Any] | None, body: Any) -> Any:
+        with self._asked(method, path, query, body) as answer:
+            return json.load(answer)
+
+    @contextmanager
+    def _asked(self, method: str, path: str, query: dict[str, Any] | None, body: Any) -> Iterator[http.client.HTTPResponse]:
         url = f"{self._url}/api/v1{quote(path)}" + (f"?{urlencode(query)}" if query else "")
         raw = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
@@ -54,10 +67,11 @@ class Remote:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the hub is on this machine, behind no proxy
         try:
             with opener.open(request, timeout=TIMEOUT_S) as answer:
-                return json.load(answer)
+                yield answer
         except urllib.error.HTTPError as error:
-            raise _refusal(error) from None
-        except (OSError, ValueError) as error:
+            with error:
+                raise _refusal(error) from None
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise Unavailable(f"the hub at {self._url} does not answer: {error}") from None
 
 
@@ -81,10 +95,11 @@ def running(folder: Path) -> Remote:
     holder = Lock(folder / "data").holder()
     if holder is None:
         raise ConfigError(f'{folder}: no hub runs here; "ohmstead run" starts one')
-    return _remote(folder, holder)
+    return remote(folder, holder)
 
 
-def _remote(folder: Path, holder: Holder) -> Remote:
+def remote(folder: Path, holder: Holder) -> Remote:
+    """The hub that holds a house. Unavailable while it starts, ConfigError when its token cannot be read."""
     if holder.url is None:
         raise Unavailable(f"{folder}: process {holder.pid or '?'} holds the house and does not answer yet; try again")
     try:
@@ -99,7 +114,7 @@ def opened(folder: Path) -> Iterator[Api]:
     """The hub that runs in `folder`, else the house itself, opened for as long as the block lasts."""
     holder = Lock(folder / "data").holder()
     if holder is not None:
-        yield _remote(folder, holder)
+        yield remote(folder, holder)
         return
     from ohmstead.config.cli.local import Local
 

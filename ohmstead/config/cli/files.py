@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -90,10 +91,38 @@ def pairs(words: tuple[str, ...]) -> dict[str, str]:
 
 
 @click.command()
-def backup() -> None:
-    """Back up."""
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--encrypt", is_flag=True, help="Seal it with a passphrase: that of OHMSTEAD_PASSPHRASE, else you are asked.")
+@click.pass_obj
+def backup(config: Path, file: Path, encrypt: bool) -> None:
+    """Write the whole house into FILE: database, configuration, secrets, keys, plugins. The hub may run."""
+    from ohmstead.config.cli.whole import back_up
+
+    back_up(config, file, _passphrase(new=True) if encrypt else None)
+    click.echo(f"wrote {file}, {file.stat().st_size:,} bytes, and read it back" + ("" if encrypt else "; it holds secrets, keep it safe"))
 
 
 @click.command()
-def restore() -> None:
-    """Restore."""
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@as_json
+@click.pass_obj
+def restore(config: Path, file: Path, json_: bool) -> None:
+    """Put FILE in the place of the house. The hub must be stopped; what was there is kept beside it."""
+    from ohmstead.config.backups import is_sealed
+    from ohmstead.config.cli.whole import put_back
+
+    kept = put_back(config, file, _passphrase(new=False) if is_sealed(file) else None)
+    rows = {table: count for table, count in kept.manifest.rows.items() if count}
+    found = {"created": kept.manifest.created, "rows": rows, "kept": [kept.database, *kept.folders]}
+    output.data(found, json_, _show_restored)
+
+
+def _show_restored(found: dict[str, Any]) -> None:
+    click.echo(f"restored the house of {found['created']}: {sum(found['rows'].values()):,} rows")
+    for kept in found["kept"]:
+        if kept:
+            click.echo(f"  what was there before: {kept}")
+
+
+def _passphrase(new: bool) -> str:
+    return os.environ.get("OHMSTEAD_PASSPHRASE") or click.prompt("Passphrase", hide_input=True, confirmation_prompt=new)
