@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ohmstead.plugins.storage.group import Group
     from ohmstead.plugins.storage.storage import Storage
 
+WRITE_S = 10.0
 LINES = 10_000  # lines of the status history that wait while the database is away; beyond that the oldest go
 
 DEVICE, STATUS, SECRETS, LOCATION = "device", "status", "secrets", "location"
@@ -73,21 +74,21 @@ class Journal:
             self._fresh, self._fresh_lines = set(), deque(maxlen=LINES)
             await self._write(tx, keys, lines)
 
-    async def flush(self) -> None:
+    async def flush(self, within_s: float = WRITE_S) -> None:
         """Write everything noted; returns once it is committed. Unavailable when the database is: it stays noted."""
         async with self._turn:  # whoever comes while another one writes waits for that commit too
             if self._keys:
-                await self._write_all()
+                await self._write_all(within_s)
             if self._leave is not None and not self._fresh and not self._watching():
                 self._leave()
                 self._leave = None
 
-    async def _write_all(self) -> None:
+    async def _write_all(self, within_s: float) -> None:
         keys, lines = self._keys, list(self._lines)
         self._keys, self._lines = set(), deque(maxlen=LINES)
         written = False
         try:
-            await self._storage.write(lambda tx: self._write(tx, keys, lines))
+            await self._storage.write(lambda tx: self._write(tx, keys, lines), within_s)
             written = True
         finally:
             if not written:

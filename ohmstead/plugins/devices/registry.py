@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock, to_ms
-from ohmstead.core.errors import Conflict, Forbidden, Invalid, NotFound
+from ohmstead.core.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from ohmstead.core.events import DeviceChanged
 from ohmstead.core.ingest import Feed
 from ohmstead.core.model import Device, DeviceInfo, DeviceStatus, Status, is_slug
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 SEEN_S = 60.0  # how often "last seen" is written
 TICK_S = 1.0
+CLOSE_S = 2.0
 
 
 class Devices:
@@ -65,9 +66,12 @@ class Devices:
         self._seen_ms = self._clock.now_ms()
 
     async def close(self) -> None:
-        """Write what is still in memory only. Storage must still be open."""
+        """Write what is still in memory only, within two seconds. Storage must still be open."""
         self._note_seen()
-        await self.journal.flush()
+        try:
+            await self.journal.flush(CLOSE_S)
+        except Unavailable as error:
+            log.warning("the last changes of devices are not stored: %s", error)
 
     async def work(self, task: Task) -> None:
         """Sweep the silent, for ever, whether the database is there or not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +17,15 @@ LONGEST_QUIET_S = 31 * 86_400.0
 
 name = vol.All(validate.text, vol.Length(max=200, msg="expected at most 200 characters"))
 _quiet_s = validate.between(1, LONGEST_QUIET_S, "seconds")
+
+
+def _or_null(validator: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The validator, or null for what is not known; unlike voluptuous's own it says what was expected."""
+
+    def known_or_null(value: Any) -> Any:
+        return None if value is None else validator(value)
+
+    return known_or_null
 
 
 def quiet(value: Any) -> float:
@@ -71,7 +80,7 @@ def _described(quantities: Quantities) -> dict[Any, Any]:
         vol.Optional("name", description="name for people; the id unless given"): name,
         vol.Optional("kind", description="what it is: meter, plug, inverter, battery, charger …"): validate.slug,
         vol.Optional("location", description="id of the location it is in; home unless given"): validate.slug,
-        vol.Optional("via", description="id of the gateway it is reached by"): vol.Maybe(validate.slug),
+        vol.Optional("via", description="id of the gateway it is reached by"): _or_null(validate.slug),
         vol.Optional("tags", description="words to find it by"): validate.list_of(name),
         vol.Optional("metadata", description="whatever else belongs to it"): metadata,
         vol.Optional("ranges", description="values to believe, as quantity: [lowest, highest]"): Ranges(quantities),
@@ -86,7 +95,7 @@ def yaml_device(quantities: Quantities) -> dict[Any, Any]:
 
 def api_device(quantities: Quantities) -> dict[Any, Any]:
     """What the API may change of a device."""
-    facts = {vol.Optional(fact, description=f"its {fact}"): vol.Maybe(name) for fact in ("manufacturer", "model", "firmware", "serial")}
+    facts = {vol.Optional(fact, description=f"its {fact}"): _or_null(name) for fact in ("manufacturer", "model", "firmware", "serial")}
     quiet_for = vol.Optional("offline_after_s", description="seconds of silence after which it is offline; 120 unless given")
     return {**_described(quantities), **facts, quiet_for: _quiet_s}
 
@@ -94,12 +103,12 @@ def api_device(quantities: Quantities) -> dict[Any, Any]:
 LOCATION: dict[Any, Any] = {
     vol.Optional("name", description="name for people; the id unless given"): name,
     vol.Optional("kind", description=", ".join(KINDS)): validate.one_of(*KINDS),
-    vol.Optional("parent", description="id of the location it lies in"): vol.Maybe(validate.slug),
-    vol.Optional("address", description="postal address"): vol.Maybe(vol.All(validate.text, vol.Length(max=1000))),
-    vol.Optional("area_m2", description="floor area in m²"): vol.Maybe(validate.between(0, 1e8, "m²")),
-    vol.Optional("time_zone", description="IANA time zone; that of the location it lies in unless given"): vol.Maybe(validate.time_zone),
-    vol.Optional("latitude", description="degrees north"): vol.Maybe(validate.between(-90, 90, "degrees")),
-    vol.Optional("longitude", description="degrees east"): vol.Maybe(validate.between(-180, 180, "degrees")),
+    vol.Optional("parent", description="id of the location it lies in"): _or_null(validate.slug),
+    vol.Optional("address", description="postal address"): _or_null(vol.All(validate.text, vol.Length(max=1000))),
+    vol.Optional("area_m2", description="floor area in m²"): _or_null(validate.between(0, 1e8, "m²")),
+    vol.Optional("time_zone", description="IANA time zone; that of the location it lies in unless given"): _or_null(validate.time_zone),
+    vol.Optional("latitude", description="degrees north"): _or_null(validate.between(-90, 90, "degrees")),
+    vol.Optional("longitude", description="degrees east"): _or_null(validate.between(-180, 180, "degrees")),
 }
 
 REGISTRY: dict[Any, Any] = {

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ohmstead.core.clock import iso
 from ohmstead.core.errors import NotFound
 from ohmstead.core.model import DeadLetter, Row
 from ohmstead.plugins.storage.tables import HOME, dead_letter_ring, dead_letters
@@ -130,17 +131,20 @@ async def _remove(tx: AsyncConnection, ids: Sequence[int], gone: bool) -> int:
 
 
 def of_row(row: Row, source: str, reason: str, at_ms: int) -> DeadLetter:
-    """The letter of a reading that storage did not take."""
-    raw = {"device_id": row.series.device, "quantity": row.series.quantity, "at_ms": row.at_ms, "value": row.value, "from_ms": row.from_ms}
+    """The letter of a reading that storage did not take, as the decoder of "reading" replays it."""
+    start = None if row.from_ms is None else _instant(row.from_ms)
+    raw = {"quantity": row.series.quantity, "value": row.value, "at": _instant(row.at_ms), "start": start}
+    device = row.series.device
     return DeadLetter(
-        format="reading",
-        address=row.series.address,
-        source=source,
-        reason=reason,
-        raw=json.dumps(raw).encode(),
-        at_ms=at_ms,
-        device=row.series.device,
+        format="reading", address=device, source=source, reason=reason, raw=json.dumps(raw).encode(), at_ms=at_ms, device=device
     )
+
+
+def _instant(at_ms: int) -> str:
+    try:
+        return iso(at_ms)
+    except (OverflowError, ValueError, OSError):
+        return f"{at_ms} ms"  # no calendar has it: for people, and refused again by the decoder
 
 
 def _values(letter: DeadLetter) -> tuple[Any, ...]:

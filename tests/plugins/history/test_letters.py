@@ -99,6 +99,24 @@ async def test_letters_that_nobody_reads_any_more_stay(house: RegisteredHouse) -
     assert reasons[0].startswith("Expecting value")
 
 
+async def test_a_conflict_stays_a_conflict(house: RegisteredHouse) -> None:
+    at_ms = house.clock.now_ms()
+    for value in (5.0, 6.0):
+        await house.store("plug", "power", value, at_ms)
+    [before] = await house.get("/dead-letters")
+    assert await replay(house, all=True) == {"replayed": 0, "refused": 1, "readings": 0}
+    [after] = await house.get("/dead-letters")
+    assert {**after, "id": 0} == {**before, "id": 0}
+    await house.storage.letters.delete([after["id"]])
+    await house.store("plug", "energy", 1.0, at_ms, at_ms - 900_000)
+    await house.store("plug", "energy", 2.0, at_ms, at_ms - 900_000)
+    assert (await replay(house, all=True))["refused"] == 1
+    assert [letter["reason"] for letter in await house.get("/dead-letters")] == ["conflict: another value is stored for this instant"]
+    assert await house.get("/telemetry/devices") == [
+        {"device_id": "plug", "name": "plug", "status": "online", "last_seen": "2026-11-21T00:00:00Z", "quantities": ["energy", "power"]}
+    ]
+
+
 async def test_many_at_once_and_each_once(house: RegisteredHouse) -> None:
     house.devices.admission.enabled = False
     batch = house.ingest.batch("mqtt:test", FORMAT)
