@@ -93,6 +93,7 @@ def test_a_configuration_with_more_than_twenty_mistakes(folder: Write, ohmstead:
     assert done.stderr.endswith(LAST)
     assert len(done.stderr.splitlines()) == 26
     assert "Traceback" not in done.stderr
+    assert "\n".join(told(folder, TWENTY, more_yaml="# registry\nauto: maybe\n")) + "\n" == done.stderr
 
 
 def test_mistakes_as_json(folder: Write, ohmstead: Run) -> None:

@@ -6,9 +6,12 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -18,8 +21,11 @@ import yaml
 from click.testing import CliRunner, Result
 
 from ohmstead.config.cli import cli, main
+from ohmstead.config.cli.api import remote
 from ohmstead.config.cli.files import pairs
+from ohmstead.config.lock import Lock
 from ohmstead.config.service import play
+from ohmstead.core.errors import ConfigError
 from tests.config.conftest import Write
 from tests.config.test_house import READING, ask, running
 from tests.fakes.running import RunningHub, free_port
@@ -136,8 +142,6 @@ def test_a_hub_that_does_not_answer(folder: Write) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["-c", str(there), "run", "--port", "0"])
     assert ended.value.code == 2
-    from ohmstead.config.lock import Lock
-
     lock = Lock(there / "data")
     lock.take()
     assert "does not answer yet" in run_main(there, "devices")
@@ -279,42 +283,91 @@ def test_a_container_needs_no_file(tmp_path: Path) -> None:
     assert errors == ""
 
 
+def stopped(arguments: list[str], ready: Callable[[], bool], number: signal.Signals = signal.SIGTERM) -> Result:
+    """Run a command that goes on until a signal, here in this process; the signal comes once it is ready."""
+
+    def tell() -> None:
+        deadline = time.monotonic() + 20
+        while not ready() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(os.getpid(), number)
+
+    teller = threading.Thread(target=tell)
+    teller.start()
+    try:
+        return CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    finally:
+        teller.join()
+
+
+def ready_at(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
 def test_simulated_devices_stop_clean() -> None:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ohmstead", "simulate", "--broker", f"mqtt://127.0.0.1:{port}", "--every", "0.2", "--devices", "3"],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    assert f"127.0.0.1:{port}" in process.stderr.readline(), "it says that the broker is away"
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=15)
-    assert process.returncode == 0
-    with pytest.raises(Exception, match="expected an address such as mqtt://"):
+    began = time.monotonic()
+    words = ["simulate", "--broker", f"mqtt://127.0.0.1:{free_port()}", "--every", "0.2", "--devices", "3"]
+    done = stopped(words, lambda: time.monotonic() > began + 0.5, signal.SIGINT)
+    assert (done.exit_code, "Traceback" in done.output) == (0, False)
+    with pytest.raises(ConfigError, match="expected an address such as mqtt://"):
         play("ftp://x", 1, 1.0, 0.0, 1)
 
 
-def test_the_demo_prints_where_to_look(tmp_path: Path) -> None:
+def test_run_in_this_process(folder: Write) -> None:
     port = free_port()
-    words = ["demo", "--dir", str(tmp_path / "demo"), "--port", str(port), "--days", "0.05"]
-    process = subprocess.Popen([sys.executable, "-m", "ohmstead", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        said = "".join(next(process.stdout) for _ in range(8))
-        token = (tmp_path / "demo" / "data" / "owner_token").read_text().strip()
-        assert f"http://localhost:{port}/" in said
-        assert token in said
-        devices = run(tmp_path / "demo", "devices", "--json")
-        deadline = time.monotonic() + 20
-        while len(json.loads(devices.output)) < 11 and time.monotonic() < deadline:
-            time.sleep(0.1)
-            devices = run(tmp_path / "demo", "devices", "--json")
-        assert {"D1", "grid", "pv", "battery", "ev", "heatpump", "fridge"} <= {device["id"] for device in json.loads(devices.output)}
-    finally:
-        process.terminate()
-        _, errors = process.communicate(timeout=15)
-    assert process.returncode == 0, errors
-    assert "Traceback" not in errors
+    done = stopped(["-c", str(folder()), "run", "--host", "127.0.0.1", "--port", str(port)], lambda: ready_at(port))
+    assert (done.exit_code, done.output.splitlines()[-1].endswith("service: stopping")) == (0, True)
+
+
+def test_the_demo_prints_where_to_look(tmp_path: Path) -> None:
+    there = tmp_path / "demo"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+
+        def has_devices() -> bool:
+            holder = Lock(there / "data").holder()
+            if holder is None or holder.url is None:
+                return False
+            return len(list(remote(there, holder).listing("/devices", {"limit": 3}))) > 10
+
+        done = stopped(["demo", "--dir", str(there), "--port", str(taken), "--days", "0.05"], has_devices)
+    assert done.exit_code == 0
+    assert f"port {taken} is taken; the demo uses " in done.output
+    assert "http://localhost:" in done.output
+    assert (there / "data" / "owner_token").read_text().strip() in done.output
+    assert "Traceback" not in done.output
+
+
+async def test_reload_by_command(folder: Write) -> None:
+    there = folder()
+    async with running(there):
+        folder("home: {name: B}\nstorage: {durability: power}\n")
+        assert (await command(there, "reload")).output == "changed: home\nneeds a restart: storage\n"
+
+
+def test_a_house_that_does_not_stop_is_ended() -> None:
+    code = """
+import asyncio
+from ohmstead.config import service
+class Stuck:
+    async def stop(self):
+        await asyncio.sleep(60)
+service.STOP_S = 0.1
+asyncio.run(service._stop(Stuck()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, "did not stop within" in done.stderr) == (1, True)
+
+
+def test_a_pipe_that_is_closed_is_no_error(folder: Write) -> None:
+    there = folder()
+    command_line = f"{sys.executable} -m ohmstead -c {there} plugins --json | head -c 1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command_line}"], capture_output=True, text=True, timeout=30, check=False)
+    assert "Traceback" not in done.stderr
 
 
 def test_discover(folder: Write) -> None:

@@ -5,19 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
-
-import pytest
 
 from ohmstead.config import log
-
-
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], _ = handlers, root.setLevel(level)
 
 
 def written(options: dict[str, str], secrets: tuple[str, ...] = ()) -> list[str]:
