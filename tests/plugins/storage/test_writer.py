@@ -51,7 +51,7 @@ async def test_a_row_no_database_takes_is_found_and_put_aside(house: StoredHouse
     await house.store(readings)
     assert len(await house.raw("d", "power")) == count
     [kept] = await house.storage.letters.list()
-    assert kept.letter.address == "d.mode"
+    assert (kept.letter.address, json.loads(kept.letter.raw)["quantity"]) == ("d", "mode")
     assert "storage cannot take" in kept.letter.reason
 
 
