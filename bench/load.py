@@ -2,7 +2,7 @@
 
     python -m bench.load http PORT TOKEN PATH CONNECTIONS BODIES    one POST after the other on each connection
     python -m bench.load mqtt PORT MESSAGES                         QoS 1 as fast as the broker acknowledges
-    python -m bench.load mqtt PORT MESSAGES RATE                    so many a second
+    python -m bench.load paced PORT RATE SECONDS                    so many messages a second of 1,000 devices, made as they go
 
 BODIES and MESSAGES are files of records, each a length of four bytes and its content (for MQTT: topic, a zero byte,
 payload). It waits for a line on its standard input, and prints JSON when it is done.
@@ -17,10 +17,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 WINDOW = 2000  # unacknowledged messages on their way to the broker
 LOT = 200  # messages in one write
+DEVICES = 999  # with the probe as many as may register themselves
+TICK_S = 0.01
+PROBE_TICKS = 5  # every so many ticks the device `probe` sends
 
 
 def keep(path: Path, records: Iterable[bytes]) -> None:
@@ -151,28 +155,63 @@ class Acknowledged:
                 raise TimeoutError("the broker does not acknowledge")
 
 
-def mqtt(port: int, messages: Path, rate: float = 0.0) -> dict[str, object]:
-    """Publish all messages, at a rate or as fast as WINDOW allows; how long it took."""
+@contextmanager
+def publisher(port: int) -> Iterator[socket.socket]:
+    """A connection to the broker that is accepted."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(connect(b"load"))
+        assert connection.recv(4)[:1] == b"\x20"
+        yield connection
+
+
+def mqtt(port: int, messages: Path) -> dict[str, object]:
+    """Publish all messages as fast as WINDOW allows; how long it took."""
     packets = []
     for number, record in enumerate(kept(messages)):
         topic, _, payload = record.partition(b"\0")
         packets.append(publish(topic, payload, number % 65000 + 1))
     lots = [b"".join(packets[place : place + LOT]) for place in range(0, len(packets), LOT)]
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sendall(connect(b"load"))
-        assert connection.recv(4)[:1] == b"\x20"
+    with publisher(port) as connection:
         go()
         acknowledged = Acknowledged(connection, len(packets))
         start = time.perf_counter()
         for number, lot in enumerate(lots):
-            if rate:
-                time.sleep(max(0.0, start + number * LOT / rate - time.perf_counter()))
-            else:
-                acknowledged.wait_for(min(len(packets), number * LOT) - WINDOW)
+            acknowledged.wait_for(min(len(packets), number * LOT) - WINDOW)
             connection.sendall(lot)
         acknowledged.wait_for(len(packets))
         return {"s": time.perf_counter() - start, "failures": []}
+
+
+def paced(port: int, rate: float, seconds: float) -> dict[str, object]:
+    """Publish at a steady rate, every message with the instant it is sent at; how many of all and of the device `probe`."""
+    ticks, sent, probes = int(seconds / TICK_S), 0, 0
+    with publisher(port) as connection:
+        go()
+        acknowledged = Acknowledged(connection, sys.maxsize)
+        start = time.perf_counter()
+        for tick in range(ticks):
+            time.sleep(max(0.0, start + tick * TICK_S - time.perf_counter()))
+            due = int((tick + 1) * TICK_S * rate) - sent + probes
+            lot = [message(b"meter-%04d" % ((sent + more) % DEVICES), sent + more) for more in range(due)]
+            if tick % PROBE_TICKS == 0:
+                lot.append(message(b"probe", sent + due))
+                probes += 1
+            connection.sendall(b"".join(lot))
+            sent += len(lot)
+        late_s = time.perf_counter() - start - seconds
+        acknowledged.wait_for(sent)
+    return {"sent": sent, "probes": probes, "late_s": late_s, "failures": []}
+
+
+def message(device: bytes, number: int) -> bytes:
+    """Four values of a device at this instant."""
+    now = time.time_ns() // 1_000_000
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 1000)).encode()
+    payload = b'{"device_id":"%b","timestamp":"%b.%03dZ","voltage":%.1f,"current":%.1f,"power":%.1f,"temperature":%.1f}' % (
+        device, at, now % 1000, 230 + number % 50 / 10, number * 7 % 160 / 10, number * 13 % 36800 / 10, 20 + number % 99 / 10,
+    )  # fmt: skip
+    return publish(b"devices/%b/telemetry" % device, payload, number % 65000 + 1)
 
 
 def go() -> None:
@@ -186,8 +225,10 @@ def main() -> None:
     if kind == "http":
         token, path, connections, bodies = rest
         result = http(int(port), token, path, int(connections), Path(bodies))
+    elif kind == "mqtt":
+        result = mqtt(int(port), Path(rest[0]))
     else:
-        result = mqtt(int(port), Path(rest[0]), *map(float, rest[1:]))
+        result = paced(int(port), *map(float, rest))
     print(json.dumps(result), flush=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import pwd
 import shutil
@@ -37,15 +38,16 @@ def program(name: str) -> str:
 class Hub:
     """`ohmstead run` over a folder, as an owner would run it. Use it in a `with` block."""
 
-    def __init__(self, folder: Path, yaml: str = "") -> None:
+    def __init__(self, folder: Path, yaml: str = "", module: str = "ohmstead") -> None:
         self.folder = folder
+        self._module = module
         self.port = free_port()
         self.pid = 0
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "configuration.yaml").write_text(f"home: {{name: Bench, time_zone: Europe/Berlin}}\nweb: {{host: 127.0.0.1}}\n{yaml}")
 
     def __enter__(self) -> Hub:
-        command = [sys.executable, "-m", "ohmstead", "-c", str(self.folder), "run", "--port", str(self.port)]
+        command = [sys.executable, "-m", self._module, "-c", str(self.folder), "run", "--port", str(self.port)]
         self._log = (self.folder / "hub.log").open("wb")
         start = time.perf_counter()
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
@@ -88,7 +90,9 @@ class Hub:
         """Let devices report once, so that the house knows them before anything is timed."""
         at = datetime.now(UTC) - timedelta(days=1)
         items = ",".join(f'{{"device_id":"{device}","timestamp":"{at.isoformat()}","power":1}}' for device in devices)
-        self.ask("/api/v1/telemetry/batch", f'{{"readings":[{items}]}}'.encode())
+        answer = json.loads(self.ask("/api/v1/telemetry/batch", f'{{"readings":[{items}]}}'.encode()))
+        if answer["data"]["rejected"]:
+            raise RuntimeError(f"the hub does not take these devices in: {answer['data']['items'][-1]}")
         time.sleep(2.0)
 
     def ask(self, path: str, body: bytes | None = None) -> bytes:
