@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import CursorResult, Table, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import Device
@@ -120,7 +120,11 @@ class Book:
         return {**plain, **packed, "created_ms": entry.created_ms, "removed_ms": None}
 
     async def _upsert(self, tx: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
-        insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+        insert: Any = sqlite.insert
+        if tx.dialect.name == "postgresql":
+            from sqlalchemy.dialects import postgresql  # a house on SQLite starts sooner without it
+
+            insert = postgresql.insert
         keys = [column.name for column in table.primary_key.columns]
         clean = [{"tenant_id": self.tenant_id, **{name: _clean(value) for name, value in row.items()}} for row in rows]
         once = {tuple(row[key] for key in keys): row for row in clean}  # PostgreSQL takes no row twice in one statement
