@@ -12,7 +12,7 @@ import aiohttp
 import aiomqtt
 import pytest
 
-from tests.fakes.mosquitto import Mosquitto, mosquitto
+from tests.fakes.mosquitto import DURABLE, Mosquitto, mosquitto
 from tests.fakes.running import RunningHub
 
 START = datetime(2026, 2, 7, tzinfo=UTC)
@@ -21,7 +21,7 @@ QUERY = {"quantity": "power", "start": "2026-02-06T00:00:00Z", "end": "2026-03-0
 
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
-    async with mosquitto(tmp_path / "broker") as running:
+    async with mosquitto(tmp_path / "broker", DURABLE) as running:
         yield running
 
 
