@@ -6,10 +6,14 @@ import json
 import subprocess
 from collections.abc import Callable
 
+import pytest
+
 from ohmstead.config.check import in_order
 from ohmstead.config.examine import problems
 from ohmstead.config.problem import Place, Problem
+from ohmstead.core.errors import ConfigError
 from tests.config.conftest import Write
+from tests.config.test_cli import run
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -96,30 +100,32 @@ def test_a_configuration_with_more_than_twenty_mistakes(folder: Write, ohmstead:
     assert "\n".join(told(folder, TWENTY, more_yaml="# registry\nauto: maybe\n")) + "\n" == done.stderr
 
 
-def test_mistakes_as_json(folder: Write, ohmstead: Run) -> None:
-    done = ohmstead(folder("web: {prt: 1}\nmqtt: {broker: embedded}\n"), "check", "--json")
-    assert done.returncode == 2
-    found = json.loads(done.stdout)
+def test_mistakes_as_json(folder: Write) -> None:
+    done = run(folder("web: {prt: 1}\nmqtt: {broker: embedded}\n"), "check", "--json")
+    assert done.exit_code == 2
+    found = json.loads(done.output)
     problem = {"file": "configuration.yaml", "line": 1, "path": ["web", "prt"], "message": 'unknown option. Did you mean "port"?'}
     assert found["problems"] == [problem]
     assert "the embedded broker" in found["notes"][0]
 
 
-def test_a_right_configuration_and_what_its_owner_should_know(folder: Write, ohmstead: Run) -> None:
-    done = ohmstead(folder("mqtt: {broker: embedded}\n"), "check")
-    assert done.returncode == 0
-    assert "no mistakes" in done.stdout
-    assert "note: the embedded broker" in done.stdout
+def test_a_right_configuration_and_what_its_owner_should_know(folder: Write) -> None:
+    done = run(folder("mqtt: {broker: embedded}\n"), "check")
+    assert done.exit_code == 0
+    assert "no mistakes" in done.output
+    assert "note: the embedded broker" in done.output
+    assert run(folder("web: {prt: 1}\n"), "check").output == 'configuration.yaml:1  web → prt: unknown option. Did you mean "port"?\n'
 
 
-def test_no_configuration_at_all(folder: Write, ohmstead: Run) -> None:
+def test_no_configuration_at_all(folder: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     there = folder()
     (there / "configuration.yaml").unlink()
-    done = ohmstead(there, "check")
-    assert done.returncode == 2
-    assert done.stderr == f'{there}/configuration.yaml: there is no such file; "ohmstead init" writes one\n'
-    assert ohmstead(there, "check", OHMSTEAD_PORT="7231").returncode == 0
-    assert ohmstead(there, "check", OHMSTEAD_PORT="0").stderr == "OHMSTEAD_PORT  web → port: expected a whole number from 1 to 65535\n"
+    with pytest.raises(ConfigError, match=r'configuration.yaml: there is no such file; "ohmstead init" writes one'):
+        run(there, "check")
+    monkeypatch.setenv("OHMSTEAD_PORT", "7231")
+    assert run(there, "check").exit_code == 0
+    monkeypatch.setenv("OHMSTEAD_PORT", "0")
+    assert run(there, "check").output == "OHMSTEAD_PORT  web → port: expected a whole number from 1 to 65535\n"
 
 
 def test_a_secret_is_never_shown(folder: Write) -> None:
