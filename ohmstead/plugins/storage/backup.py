@@ -71,9 +71,10 @@ class House(msgspec.Struct, frozen=True):
 
 async def backup(house: House, target: Path, clock: Clock, passphrase: str | None = None) -> Manifest:
     """Write a backup to `target`, verified by reading it again. The hub may run. ConfigError when the file exists."""
+    whole_path = await asyncio.to_thread(target.absolute)
     if await asyncio.to_thread(target.exists):
         raise ConfigError(f"{target} exists already; a backup overwrites nothing")
-    with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".backup-") as folder:
+    with tempfile.TemporaryDirectory(dir=whole_path.parent, prefix=".backup-") as folder:
         database, part = Path(folder) / DATABASE, Path(folder) / "part"
         await snapshot.take(house.address, house.tables, database)
         created = from_ms(clock.now_ms()).isoformat(timespec="seconds")
@@ -107,14 +108,14 @@ def _pack(house: House, database: Path, target: Path, created: str, passphrase: 
     entries = [Entry(DATABASE, database.stat().st_size, digest)]
     entries += [Entry(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()]
     manifest = Manifest(created, house.address.name, rows, entries)
-    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file, _sink(file, passphrase) as sink:
-        with gzip.GzipFile(fileobj=sink, mode="wb", compresslevel=4) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        with _sink(out, passphrase) as sink, _packed(sink) as tar:
             _add(tar, MANIFEST, msgspec.json.encode(manifest))
             tar.add(database, DATABASE, filter=_anonymous)
             for name, data in files.items():
                 _add(tar, name, data)
-        file.flush()
-        os.fsync(file.fileno())
+        out.flush()
+        os.fsync(out.fileno())
     return manifest
 
 
@@ -126,6 +127,12 @@ def _sink(file: IO[bytes], passphrase: str | None) -> Iterator[Any]:
     else:
         with closing(Sealer(file, passphrase)) as sealer:
             yield sealer
+
+
+@contextmanager
+def _packed(sink: Any) -> Iterator[tarfile.TarFile]:
+    with gzip.GzipFile(fileobj=sink, mode="wb", compresslevel=4) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
+        yield tar
 
 
 def _files(house: House) -> Iterator[tuple[str, bytes]]:

@@ -46,14 +46,15 @@ def _names(source: str, sqlite: bool) -> dict[str, str]:
 
 
 _END = "{last} FROM {source} WHERE series_id = $1 AND {instant} >= b.start_ms AND {instant} < b.end_ms ORDER BY {instant}{order} LIMIT 1"
-_BUCKET_SQLITE = f"""
-    SELECT b.start_ms, min(r.{{low}}), max(r.{{high}}), sum(r.{{total}}), {{first}}, (SELECT {_END.replace("{order}", " DESC")}), {{count}}
-    FROM temp.bucket b CROSS JOIN {{source}} r ON r.series_id = $1 AND r.{{instant}} >= b.start_ms AND r.{{instant}} < b.end_ms
+_BUCKET_SQLITE = """
+    SELECT b.start_ms, min(r.{low}), max(r.{high}), sum(r.{total}), {first}, (SELECT {newest}), {count}
+    FROM temp.bucket b CROSS JOIN {source} r ON r.series_id = $1 AND r.{instant} >= b.start_ms AND r.{instant} < b.end_ms
     WHERE b.start_ms >= $2 AND b.end_ms <= $3 GROUP BY b.start_ms
-"""
+""".replace("{newest}", _END.replace("{order}", " DESC"))
 _BUCKET_POSTGRES = """
     SELECT b.start_ms, g.* FROM bucket b CROSS JOIN LATERAL (
-        SELECT min({low}) AS low, max({high}), sum({total} ORDER BY {instant}), {first}, (array_agg({last} ORDER BY {instant} DESC))[1], {count}
+        SELECT min({low}) AS low, max({high}), sum({total} ORDER BY {instant}), {first},
+            (array_agg({last} ORDER BY {instant} DESC))[1], {count}
         FROM {source} WHERE series_id = $1 AND {instant} >= b.start_ms AND {instant} < b.end_ms AND {instant} >= $2 AND {instant} < $3) g
     WHERE g.low IS NOT NULL ORDER BY b.start_ms
 """

@@ -63,15 +63,14 @@ class History:
         """(instant, value) of the readings or texts in [start_ms, end_ms), at most `limit`, only behind `after_ms`."""
         low = start_ms if after_ms is None else max(start_ms, after_ms + 1)
         sql = f"SELECT at_ms, value FROM {TABLE[kind]} WHERE series_id = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms LIMIT $4"  # noqa: S608
-        return await self._reader.rows(sql, key, low, end_ms, limit)  # type: ignore[return-value]
+        return await self._reader.rows(sql, key, low, end_ms, limit)
 
     async def deltas(
         self, key: int, start_ms: int, end_ms: int, limit: int, after_ms: int | None = None
     ) -> list[tuple[int, int, float]]:
         """(start, end, value) of the periods that end in (start_ms, end_ms], at most `limit`, only behind `after_ms`."""
         low = start_ms if after_ms is None else max(start_ms, after_ms)
-        sql = "SELECT from_ms, at_ms, value FROM deltas WHERE series_id = $1 AND at_ms > $2 AND at_ms <= $3 ORDER BY at_ms, from_ms LIMIT $4"
-        return await self._reader.rows(sql, key, low, end_ms, limit)  # type: ignore[return-value]
+        return await self._reader.rows(_DELTAS, key, low, end_ms, limit)
 
     async def buckets(
         self,
@@ -245,4 +244,10 @@ _ROLLUP = (
     "SELECT start_ms, low, high, total, NULL, last, count FROM {table} WHERE series_id = $1 AND start_ms >= $2 AND start_ms < $3"
     " ORDER BY start_ms LIMIT $4"
 )
-_DAYS = "SELECT end_ms, start_ms, low, high, total, NULL, last, count FROM rollup_1d WHERE series_id = $1 AND start_ms >= $2 AND start_ms < $3 ORDER BY start_ms"
+_DAYS = (
+    "SELECT end_ms, start_ms, low, high, total, NULL, last, count FROM rollup_1d"
+    " WHERE series_id = $1 AND start_ms >= $2 AND start_ms < $3 ORDER BY start_ms"
+)
+_DELTAS = """
+    SELECT from_ms, at_ms, value FROM deltas WHERE series_id = $1 AND at_ms > $2 AND at_ms <= $3 ORDER BY at_ms, from_ms LIMIT $4
+"""

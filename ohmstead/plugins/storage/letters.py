@@ -65,7 +65,7 @@ class Letters:
         async with self._read() as conn:
             return [_kept(row) for row in await conn.execute(query)]
 
-    async def oldest(self, after: int = 0, limit: int = 100) -> list[Kept]:
+    async def oldest(self, after: int = 0, limit: int = 100) -> Sequence[Kept]:
         """Letters in the order they came, from behind `after`: the order in which to replay them."""
         query = select(dead_letters).where(dead_letters.c.tenant_id == HOME, dead_letters.c.id > after)
         async with self._read() as conn:
@@ -103,7 +103,8 @@ class Letters:
         await path.bulk(tx, "dead_letters", COLUMNS, values)
         ring = dead_letter_ring.c
         added = {"held": ring.held + len(values), "bytes": ring.bytes + sum(value[7] for value in values)}
-        row = (await tx.execute(update(dead_letter_ring).where(ring.tenant_id == HOME).values(added).returning(ring.held, ring.bytes))).one()
+        counted = update(dead_letter_ring).where(ring.tenant_id == HOME).values(added).returning(ring.held, ring.bytes)
+        row = (await tx.execute(counted)).one()
         if row.held > self._max_letters or row.bytes > self._max_bytes:
             await self._evict(tx, row.held - self._max_letters * 99 // 100, row.bytes - self._max_bytes * 99 // 100)
 

@@ -52,7 +52,7 @@ class Partitions:
 
     async def make(self, driver: Any, months: Iterable[tuple[int, int]]) -> None:
         """Make the partitions; a month of which the default partition holds rows already stays there."""
-        import asyncpg
+        import asyncpg  # type: ignore[import-untyped]
 
         for start, end in months:
             try:

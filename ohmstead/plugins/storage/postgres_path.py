@@ -11,7 +11,7 @@ import struct
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import Row, Series
@@ -109,11 +109,14 @@ async def fetch(conn: AsyncConnection, sql: str, params: Sequence[Any]) -> list[
     return list(map(tuple, await (await _driver(conn)).fetch(sql, *params)))
 
 
-async def fetch_by_bucket(conn: AsyncConnection, sql: str, params: Sequence[Any], spans: Sequence[tuple[int, int]]) -> list[tuple[Any, ...]]:
+async def fetch_by_bucket(
+    conn: AsyncConnection, sql: str, params: Sequence[Any], spans: Sequence[tuple[int, int]]
+) -> list[tuple[Any, ...]]:
     """The same with a table `bucket (start_ms, end_ms)` at hand, made of the spans."""
     place = len(params) + 1
-    bucket = f"WITH bucket AS (SELECT * FROM unnest(${place}::bigint[], ${place + 1}::bigint[]) AS b (start_ms, end_ms)) "
-    return await fetch(conn, bucket + sql, [*params, [start for start, _ in spans], [end for _, end in spans]])
+    columns = f"unnest(${place}::bigint[], ${place + 1}::bigint[]) AS b (start_ms, end_ms)"
+    edges = [start for start, _ in spans], [end for _, end in spans]
+    return await fetch(conn, f"WITH bucket AS (SELECT * FROM {columns}) {sql}", [*params, *edges])  # noqa: S608
 
 
 async def _driver(conn: AsyncConnection) -> Any:
@@ -156,9 +159,11 @@ def pack(table: str, rows: Sequence[Row]) -> bytes:
     if table == "texts":
         return HEADER + b"".join(map(_pack_text, rows)) + TRAILER
     if table == "deltas":
-        fields, shape = [(4, 4, r.series.key, 8, r.at_ms, 8, r.from_ms, 8, r.value) for r in rows], "hiiiqiqid"
+        fields: list[tuple[Any, ...]] = [(4, 4, r.series.key, 8, r.at_ms, 8, r.from_ms, 8, r.value) for r in rows]
+        shape = "hiiiqiqid"
     else:
-        fields, shape = [(3, 4, r.series.key, 8, r.at_ms, 8, r.value) for r in rows], "hiiiqid"
+        fields = [(3, 4, r.series.key, 8, r.at_ms, 8, r.value) for r in rows]
+        shape = "hiiiqid"
     values: list[Any] = []
     for row in fields:
         values += row

@@ -8,6 +8,7 @@ Sums are made in order of time, so the same readings always give the same bytes.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -53,9 +54,8 @@ class Rollups:
         if not marks:
             return marks
         found = await tx.execute(text(_DEVICES.format(keys=",".join({str(series) for series, _ in marks}))))
-        devices = {key: device for key, device in found}  # noqa: C416 - rows are no pairs to dict()
-        zones = {series: ZoneInfo(zone_of(device)) for series, device in devices.items()}
-        days = {(series, *span_of("1d", zones[series], start)) for series, start in marks}
+        zones = {series: ZoneInfo(zone_of(device)) for series, device in found}
+        days = await asyncio.to_thread(lambda: {(series, *span_of("1d", zones[series], start)) for series, start in marks})
         hours = {(series, start - start % HOUR_MS, start - start % HOUR_MS + HOUR_MS) for series, start in marks}
         whole = {day for day in days if whole_hours([day[1:]])}
         await self._make(tx, "rollup_5m", "readings", [(series, start, start + BUCKET_MS) for series, start in marks])

@@ -125,7 +125,9 @@ async def _same_versions(conn: AsyncConnection, file: Path) -> None:
                 continue
             [(ours,)] = con.execute(f"SELECT version_num FROM schema_{feature}").fetchall()  # noqa: S608
             if ours != version:
-                raise ConfigError(f"database: tables of {feature} have version {version}, this release {ours}. Start the hub once, then back up")
+                raise ConfigError(
+                    f"database: tables of {feature} have version {version}, this release knows {ours}. Start the hub once, then back up"
+                )
 
 
 async def _driver(conn: AsyncConnection) -> Any:

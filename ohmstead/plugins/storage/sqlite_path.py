@@ -103,7 +103,9 @@ async def fetch(conn: AsyncConnection, sql: str, params: Sequence[Any]) -> list[
     return list(await driver._execute(lambda con: con.execute(sql, named).fetchall(), driver._conn))
 
 
-async def fetch_by_bucket(conn: AsyncConnection, sql: str, params: Sequence[Any], spans: Sequence[tuple[int, int]]) -> list[tuple[Any, ...]]:
+async def fetch_by_bucket(
+    conn: AsyncConnection, sql: str, params: Sequence[Any], spans: Sequence[tuple[int, int]]
+) -> list[tuple[Any, ...]]:
     """The same with a table `bucket (start_ms, end_ms)` at hand, made of the spans.
 
     SQLite then reads one range for each bucket in the table's own order, where GROUP BY an expression sorts all rows:
@@ -181,5 +183,5 @@ def _known(con: sqlite3.Connection, table: str, rows: Sequence[Row]) -> dict[tup
         f"SELECT {','.join(f't.{key}' for key in keys)}, t.value FROM json_each(?) o CROSS JOIN {table} t"  # noqa: S608
         f" ON {' AND '.join(f't.{key} = o.value ->> {place}' for place, key in enumerate(keys))}"
     )
-    offered = "[" + ",".join(str([value for value in flat(table, [row])[:-1]]) for row in rows) + "]"
+    offered = "[" + ",".join(str(flat(table, [row])[:-1]) for row in rows) + "]"
     return {tuple(found[:-1]): found[-1] for found in con.execute(sql, (offered,))}

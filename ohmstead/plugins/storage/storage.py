@@ -158,10 +158,15 @@ class Storage:
             raise Unavailable("the database is not open")
         try:
             conn = await self._reading.connect()
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, *self._path.errors) as error:
             raise Unavailable(f"the database cannot be read: {error}", retry_after_s=5) from error
         try:
             yield conn
+        except (SQLAlchemyError, OSError, *self._path.errors) as error:
+            if self._path.is_down(error):
+                await conn.invalidate()
+                raise Unavailable(f"the database cannot be read: {error}", retry_after_s=5) from error
+            raise
         finally:
             await conn.close()
 

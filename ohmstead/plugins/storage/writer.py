@@ -192,6 +192,7 @@ class Writer:
         """Run one task. Whatever it raises is for whoever asked, who may have left."""
         if task.done.done():
             return
+        result: Any
         [result] = await asyncio.gather(self._in_transaction(task.work), return_exceptions=True)
         if isinstance(result, BaseException) and self._path.is_down(result):
             await self._failed(result)

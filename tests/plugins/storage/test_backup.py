@@ -69,7 +69,7 @@ async def test_a_house_comes_back(home: House, storage_url: str, tmp_path: Path,
     assert (home.config_dir / "configuration.yaml").read_text() == "home: {}\n"
     assert (home.config_dir / "secrets.yaml").stat().st_mode & 0o777 == 0o600
     assert "before-restore" in kept.database
-    assert [*home.config_dir.rglob("before-restore-*/configuration.yaml")][0].read_text() == "broken"
+    assert next(home.config_dir.rglob("before-restore-*/configuration.yaml")).read_text() == "broken"
 
 
 async def test_it_is_taken_while_the_house_runs(home: House, storage_url: str, tmp_path: Path) -> None:

@@ -67,4 +67,4 @@ async def test_a_refused_message_is_kept_with_the_batch(house: StoredHouse) -> N
     await house.ingest.store(batch)
     [kept] = await house.storage.letters.list()
     assert (kept.letter.raw, kept.letter.address, kept.letter.device) == (b"\xff{", "devices/a/telemetry", "a")
-    assert await house.storage.letters.ring() == Ring(1, 100 + 2 + len("mqtt" "not JSON" "native" "devices/a/telemetry"), 0)
+    assert await house.storage.letters.ring() == Ring(1, 100 + 2 + len("mqttnot JSONnativedevices/a/telemetry"), 0)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from ohmstead.core.errors import Unavailable
+from ohmstead.core.model import Row
 from tests.fakes.stored_house import StoredHouse
 
 T0 = 1_794_000_000_000
@@ -46,9 +47,9 @@ async def test_two_values_in_one_batch_conflict_too(house: StoredHouse) -> None:
 
 @pytest.mark.parametrize("count", [1, 7, 2049])
 async def test_a_row_no_database_takes_is_found_and_put_aside(house: StoredHouse, count: int) -> None:
-    readings: list[tuple[str, str, float | str, int]] = [("d", "power", float(i), T0 + i) for i in range(count)]
-    readings.insert(count // 2, ("d", "mode", "half a pair: \ud800", T0))
-    await house.store(readings)
+    batch = house.batch([("d", "power", float(i), T0 + i) for i in range(count)])
+    batch.texts.append(Row(house.ingest.series(batch.feed("d"), "mode"), T0, "half a pair: \ud800"))
+    await house.ingest.store(batch)
     assert len(await house.raw("d", "power")) == count
     [kept] = await house.storage.letters.list()
     assert (kept.letter.address, json.loads(kept.letter.raw)["quantity"]) == ("d", "mode")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -42,7 +44,7 @@ def upgrade() -> None:
     _dead_letters()
 
 
-def _clustered(name: str, *columns: sa.Column, instant: str = "at_ms", **options: str) -> None:
+def _clustered(name: str, *columns: sa.Column[Any], instant: str = "at_ms", **options: Any) -> None:
     op.create_table(
         name,
         sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
@@ -53,12 +55,12 @@ def _clustered(name: str, *columns: sa.Column, instant: str = "at_ms", **options
     )
 
 
-def _value() -> sa.Column:
+def _value() -> sa.Column[float]:
     return sa.Column("value", sa.Double, nullable=False)
 
 
-def _summary() -> list[sa.Column]:
-    doubles = [sa.Column(name, sa.Double, nullable=False) for name in ("low", "high", "total", "last")]
+def _summary() -> list[sa.Column[Any]]:
+    doubles: list[sa.Column[Any]] = [sa.Column(name, sa.Double, nullable=False) for name in ("low", "high", "total", "last")]
     return [*doubles, sa.Column("count", sa.Integer, nullable=False)]
 
 
