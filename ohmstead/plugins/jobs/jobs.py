@@ -125,8 +125,8 @@ class Jobs:
 
     def _nap_s(self) -> float:
         now = self._clock.now_ms()
-        dues = (entry.next_ms for entry in self._entries.values() if entry.next_ms is not None and not (entry.running and entry.next_ms <= now))
-        waits = [(due - now) / 1000 for due in dues]
+        dues = [(entry.next_ms, entry.running) for entry in self._entries.values() if entry.next_ms is not None]
+        waits = [(due - now) / 1000 for due, running in dues if due > now or not running]
         return max(0.05, min([LOOK_S, *waits]))
 
     async def _plan(self) -> None:
