@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import subprocess
@@ -12,12 +11,11 @@ HERE = Path(__file__).parent
 PYTHON = Path(os.environ.get("OHMSTEAD_BENCH_PEER", HERE / ".peers" / "bin" / "python"))
 
 
-@functools.cache
-def peer(what: str) -> dict[str, float]:
+def peer(what: str, *more: str) -> dict[str, float]:
     """Figures of Home Assistant by name; empty where it is not installed."""
     if not PYTHON.exists():
         return {}
-    command = [str(PYTHON), str(HERE / "home_assistant.py"), what]
+    command = [str(PYTHON), str(HERE / "home_assistant.py"), what, *more]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if ran.returncode:
         raise RuntimeError(f"Home Assistant could not be measured:\n{ran.stderr[-2000:]}")
