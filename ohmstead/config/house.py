@@ -170,4 +170,6 @@ def make_web(parts: Parts, checked: Checked) -> Web:
         Probe("mqtt", lambda: parts.mqtt.reason, required=False),
     ]
     web.metrics.numbers["devices_online"] = lambda: sum(entry.status == "online" for entry in parts.devices)
+    web.metrics.numbers["queue_jobs_pending"] = lambda: parts.jobs.pending
+    web.metrics.queries = parts.storage.queries
     return web

@@ -67,7 +67,10 @@ async def test_what_was_stored_is_there_after_a_restart(folder: Write) -> None:
         assert house.parts.devices_in("attic") == ["D1"]
         metrics = client(house)
         async with metrics, metrics.get("/metrics") as answer:
-            assert "devices_online" in await answer.text()
+            text = await answer.text()
+        assert "devices_online 1.0" in text
+        assert "queue_jobs_pending" in text
+        assert 'db_query_duration_seconds_count{kind="read"}' in text
 
 
 async def test_nobody_else_may_run_it(folder: Write) -> None:

@@ -213,6 +213,12 @@ class Jobs:
             raise Conflict(f"job {name} is running")
         return run
 
+    @property
+    def pending(self) -> int:
+        """How many jobs are due and have not begun."""
+        now = self._clock.now_ms()
+        return sum(entry.next_ms is not None and entry.next_ms <= now and not entry.running for entry in self._entries.values())
+
     async def listing(self) -> list[tuple[Job, Mapping[str, Any]]]:
         """Every job with its row: next_ms, started_ms, ended_ms, took_s, result, error; empty before it was planned."""
         rows = await self._board.rows()

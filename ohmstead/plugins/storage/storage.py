@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
+from ohmstead.core.durations import Durations
 from ohmstead.core.errors import Unavailable
 from ohmstead.core.ingest import FUTURE_MS, Batch
 from ohmstead.core.plugin import Tables
@@ -64,10 +66,11 @@ class Storage:
         self._clock = clock
         self._durability = durability
         self._path = self._make_path()
+        self.queries = {"read": Durations(), "commit": Durations()}  # how long each took, from asking to done
         self._reading: AsyncEngine | None = None
         self._writing: AsyncEngine | None = None
         self.letters = Letters(self.read, self.write)
-        self._writer = Writer(self._connect, self._path, self.letters, clock, bus)
+        self._writer = Writer(self._connect, self._path, self.letters, clock, bus, self.queries["commit"])
         reader = Reader(self.read, self.engine_name)
         self.history = History(reader)
         self.rollups = Rollups(self.write, self.engine_name)
@@ -156,6 +159,7 @@ class Storage:
         """A connection that can only read and never waits for the writer; Unavailable when there is none."""
         if self._reading is None:
             raise Unavailable("the database is not open")
+        began = time.perf_counter()
         try:
             conn = await self._reading.connect()
         except (SQLAlchemyError, OSError, *self._path.errors) as error:
@@ -169,6 +173,7 @@ class Storage:
             raise
         finally:
             await conn.close()
+            self.queries["read"].add(time.perf_counter() - began)
 
     async def restore_states(self) -> list[Restored]:
         """The newest stored reading or text of every series; one index seek each, whatever is stored."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
+from ohmstead.core.durations import Durations
 from ohmstead.core.errors import Unavailable
 from ohmstead.core.events import DeadLettered, ReadingsStored
 from ohmstead.core.ingest import Batch
@@ -67,13 +69,15 @@ class Writer:
     """Commits what is put into it. `connect` opens the connection that writes, anew after each failure."""
 
     def __init__(
-        self, connect: Callable[[], Awaitable[AsyncConnection]], path: Path, letters: Letters, clock: Clock, bus: Bus
-    ) -> None:
+        self, connect: Callable[[], Awaitable[AsyncConnection]], path: Path, letters: Letters, clock: Clock, bus: Bus,
+        commits: Durations,
+    ) -> None:  # fmt: skip
         self._connect = connect
         self._path = path
         self._letters = letters
         self._clock = clock
         self._bus = bus
+        self._commits = commits
         self._conn: AsyncConnection | None = None
         self._queue: deque[Batch | Task] = deque()
         self._in_hand: list[Batch] = []
@@ -181,7 +185,9 @@ class Writer:
             self._in_hand.append(batch)
             self._queue.popleft()
             rows += batch.size
+        began = time.perf_counter()
         parts = await self._persist(self._in_hand)
+        self._commits.add(time.perf_counter() - began)
         self.waiting -= rows
         if self.waiting < BOUND:
             self._room.set()
