@@ -15,7 +15,7 @@ def peer(what: str, *more: str) -> dict[str, float]:
     """Figures of Home Assistant by name; empty where it is not installed."""
     if not PYTHON.exists():
         return {}
-    command = [str(PYTHON), str(HERE / "home_assistant.py"), what, *more]
+    command = [str(PYTHON), "-P", str(HERE / "home_assistant.py"), what, *more]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if ran.returncode:
         raise RuntimeError(f"Home Assistant could not be measured:\n{ran.stderr[-2000:]}")

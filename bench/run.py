@@ -1,4 +1,4 @@
-"""Measures every row and prints the table: `make bench`, or `python -m bench.run mqtt http` for some."""
+"""Measures every row and prints the table: `make bench`, or `python -m bench.run mqtt batches` for some."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.machine import described
 from bench.private import Missing
 from bench.row import HEAD, Row, plain
 
-MODULES = ("bus", "states", "mqtt", "http", "writer", "soak", "sockets", "year", "size", "start")
+MODULES = ("bus", "states", "mqtt", "batches", "writer", "soak", "sockets", "year", "size", "start")
 LAST = Path(__file__).parent / "last.json"
 
 
