@@ -12,6 +12,7 @@ import heapq
 import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -34,8 +35,13 @@ def from_ms(at_ms: int) -> datetime:
 
 def iso(at_ms: int) -> str:
     """ISO 8601 in UTC with milliseconds only when there are any: 2026-02-07T11:26:00Z."""
-    text = from_ms(at_ms).isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds")
-    return text.replace("+00:00", "Z")
+    second, ms = divmod(at_ms, 1000)
+    return f"{_second(second)}.{ms:03}Z" if ms else f"{_second(second)}Z"
+
+
+@lru_cache(4096)  # what is shown together mostly happened together
+def _second(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).isoformat().removesuffix("+00:00")
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

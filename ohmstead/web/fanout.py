@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
+from itertools import islice
 
 from ohmstead.web import frame
 
 PAUSE_S = 0.05  # between two rounds; a lone change goes out at once
 SHARE = 4  # after a round that took long, so many times that long belongs to others
+AT_ONCE = 150  # changes framed in one turn of the loop: a millisecond or two
 FULL = 64 * 1024  # bytes a socket has not taken, from which it gets only the newest of each
 
 Wanted = frozenset[str] | None  # devices; None: all
@@ -110,6 +112,9 @@ class Fanout:
         self._timer = None
         for group in self._plan():
             self._send(group)
+        if self._changed:
+            self._timer = loop.call_soon(self._round)
+            return
         self._catch_up()
         ended = loop.time()
         self._free_at = ended + max(PAUSE_S, SHARE * (ended - began))
@@ -117,11 +122,11 @@ class Fanout:
             self._timer = loop.call_at(self._free_at, self._round)
 
     def _plan(self) -> set[Group]:
-        """Frame each change that anybody wants, once, and give it to the groups that do."""
-        changed, self._changed = self._changed, {}
+        """Frame the next changes that anybody wants, once, and give each to the groups that do."""
         everything = self._groups.get(None)
         touched = set() if everything is None else {everything}
-        for key, (device, change) in changed.items():
+        for key in list(islice(self._changed, AT_ONCE)):
+            device, change = self._changed.pop(key)
             groups = self._by_device.get(device, ())
             if not groups and everything is None:
                 continue

@@ -6,6 +6,7 @@ What cannot be taken becomes a dead letter that can be replayed: one value by it
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -45,12 +46,18 @@ def instant_ms(text: Any, name: str = "timestamp") -> int:
     if text.__class__ is not str:
         raise Invalid(f"{name} is missing" if text is None else f'{name} must be a time such as "2026-02-07T11:26:00Z", not {show(text)}')
     try:
-        at = datetime.fromisoformat(text)
+        at_ms = _parsed(text)
     except ValueError:
         raise Invalid(f'{name} must be a time such as "2026-02-07T11:26:00Z", not {show(text)}') from None
-    if at.tzinfo is None:
+    if at_ms is None:
         raise Invalid(f"{name} {text} has no zone; add Z or an offset such as +01:00")
-    return to_ms(at)
+    return at_ms
+
+
+@lru_cache(4096)  # the items of a batch mostly share their instants
+def _parsed(text: str) -> int | None:
+    at = datetime.fromisoformat(text)
+    return None if at.tzinfo is None else to_ms(at)
 
 
 def telemetry(batch: Batch, device: str, raw: bytes, retained: bool = False) -> None:

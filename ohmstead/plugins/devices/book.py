@@ -6,11 +6,11 @@ Every write may be repeated and changes nothing the second time, because a group
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import CursorResult, Table, delete, select, update
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import Device
@@ -120,18 +120,20 @@ class Book:
         return {**plain, **packed, "created_ms": entry.created_ms, "removed_ms": None}
 
     async def _upsert(self, tx: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
-        insert: Any = sqlite.insert
-        if tx.dialect.name == "postgresql":
-            from sqlalchemy.dialects import postgresql  # a house on SQLite starts sooner without it
-
-            insert = postgresql.insert
         keys = [column.name for column in table.primary_key.columns]
         clean = [{"tenant_id": self.tenant_id, **{name: _clean(value) for name, value in row.items()}} for row in rows]
         once = {tuple(row[key] for key in keys): row for row in clean}  # PostgreSQL takes no row twice in one statement
         for chunk in _chunks(list(once.values())):
-            statement = insert(table).values(chunk)
-            rest = {name: statement.excluded[name] for name in chunk[0] if name not in keys}
-            await tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
+            sql = _upsert_sql(table.name, list(chunk[0]), keys, len(chunk), tx.dialect.name)
+            await tx.exec_driver_sql(sql, tuple(value for row in chunk for value in row.values()))
+
+
+def _upsert_sql(table: str, names: Sequence[str], keys: Sequence[str], count: int, engine: str) -> str:
+    """One statement for many rows, as text: SQLAlchemy takes seconds to compile one for a thousand."""
+    places = (f"${place}" if engine == "postgresql" else "?" for place in range(1, count * len(names) + 1))
+    rows = ",".join(f"({','.join(islice(places, len(names)))})" for _ in range(count))
+    rest = ",".join(f"{name}=excluded.{name}" for name in names if name not in keys)
+    return f"INSERT INTO {table} ({','.join(names)}) VALUES {rows} ON CONFLICT ({','.join(keys)}) DO UPDATE SET {rest}"  # noqa: S608
 
 
 def _rows(result: CursorResult[Any]) -> list[Row]:

@@ -29,7 +29,7 @@ class Group:
     what a join may rely on. `letters` are written in the same transaction.
     """
 
-    __slots__ = ("_offered", "_sorted", "batches", "conflicts", "fresh", "letters", "size")
+    __slots__ = ("_newest_ms", "_offered", "_sorted", "batches", "conflicts", "fresh", "letters", "size")
 
     def __init__(self, batches: Sequence[Batch], offered: dict[str, list[Row]] | None = None) -> None:
         self.batches = batches
@@ -43,6 +43,7 @@ class Group:
                 self.letters += batch.letters
         self._offered = offered
         self._sorted = False
+        self._newest_ms: int | None = None
         self.fresh = dict(offered)
         self.conflicts: list[Row] = []
         self.size = sum(map(len, offered.values()))
@@ -76,6 +77,7 @@ class Group:
         if not self._sorted:
             for rows in self._offered.values():
                 rows.sort(key=_order)
+            self._newest_ms = max((row.at_ms for rows in self._offered.values() for row in rows), default=None)
             self._sorted = True
         self.fresh = dict(self._offered)
         self.conflicts = []
@@ -95,12 +97,19 @@ class Group:
 
     def marks(self) -> list[tuple[int, int]]:
         """(series key, start of the bucket) of every five minutes in which a gauge has new readings, sorted."""
-        touched = {(row.series, row.at_ms // BUCKET_MS) for row in self.rows}
-        return sorted((s.key or 0, bucket * BUCKET_MS) for s, bucket in touched if s.kind is Kind.GAUGE)
+        marks: list[tuple[int, int]] = []
+        series, ends_ms = None, 0
+        for row in self.rows:  # they are in order, so a mark is new or the last one
+            if row.series is not series or row.at_ms >= ends_ms:
+                series, start_ms = row.series, row.at_ms - row.at_ms % BUCKET_MS
+                ends_ms = start_ms + BUCKET_MS
+                if series.kind is Kind.GAUGE:
+                    marks.append((series.key or 0, start_ms))
+        return marks
 
     def newest_ms(self) -> int | None:
-        """The instant of the newest row."""
-        return max((row.at_ms for rows in self.fresh.values() for row in rows), default=None)
+        """The instant of the newest row that was offered; None without rows. The group must be arranged."""
+        return self._newest_ms
 
     def halves(self) -> tuple[Group, Group]:
         """Two groups with half of the rows each; the letters go with the first."""
