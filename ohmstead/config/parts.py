@@ -53,7 +53,7 @@ class Parts:
             "devices": DevicesPlugin(self.devices),
             "jobs": self.jobs,
             "history": HistoryPlugin(self.storage, self.devices, self.hub.clock),
-            "native": Native(self.devices.report),
+            "native": Native(self.devices.report, self.storage.history.period_start),
             "mqtt_topics": mqtt_topics,
             "line_protocol": LineProtocol(),
             "csv_file": CsvFile(self.hub.quantities),

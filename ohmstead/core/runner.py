@@ -126,14 +126,27 @@ class Runner:
     def _take(self, item: Item) -> None:
         if isinstance(item, Reading):
             self._reading(item)
-        elif isinstance(item, DeviceInfo):
-            if item.id is not None:
-                self.devices.add(item.id)
-            self._registry.announce(item, self.entry.device)
-        elif isinstance(item, Status):
-            self._registry.report(item, self.entry.device)
+        elif isinstance(item, DeviceInfo | Status):
+            try:
+                self._told(item)
+            except Rejected as refusal:
+                self._refuse(item, str(refusal))
         else:
             raise PluginError(f"a stream yields Reading, DeviceInfo or Status, not {type(item).__name__}")
+
+    def _told(self, item: DeviceInfo | Status) -> None:
+        if isinstance(item, DeviceInfo):
+            self._registry.announce(item, self.entry.device)
+            if item.id is not None:
+                self.devices.add(item.id)
+        else:
+            self._registry.report(item, self.entry.device)
+
+    def _refuse(self, item: DeviceInfo | Status, reason: str) -> None:
+        """The house does not take in a device behind this one: its stream goes on, and the reason can be read."""
+        batch = self._ingest.batch(self._source, FORMAT)
+        batch.refuse(reason, msgspec.json.encode(item), self.entry.device, self.entry.device, "announcement")
+        self._ingest.send(batch)
 
     def _reading(self, reading: Reading) -> None:
         device = reading.device or self.entry.device

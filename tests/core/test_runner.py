@@ -56,17 +56,17 @@ async def test_a_stream_becomes_readings_devices_and_statuses(tmp_path: Path) ->
     assert await hub.runners.apply({"plug": entry(plug)}) == ["plug"]
     at = datetime(2026, 2, 7, 11, 26, tzinfo=UTC)
     for item in (
-        DeviceInfo("lamp", via="plug"), Reading("power", 5.0, at), Reading("power", 6.0, device="lamp"), Status(DeviceStatus.ERROR, code="E7"),
+        DeviceInfo("stranger"), DeviceInfo("lamp", via="plug"), Reading("power", 5.0, at), Reading("power", 6.0, device="lamp"), Status(DeviceStatus.ERROR, code="E7"),
         Reading("energy", 0.5, at, start=datetime(2026, 2, 7, 11, 11, tzinfo=UTC)), Reading("ozone", 1.0), Reading("power", 1.0, device="stranger"),
     ):  # fmt: skip
         plug.says.put_nowait(item)
-    await until(lambda: len(store.letters) == 2)
+    await until(lambda: len(store.letters) == 3)
     assert {row.series.address for row in store.rows} == {"plug.power", "lamp.power", "plug.energy"}
     assert [info.id for info, _ in registry.infos] == ["lamp"]
     assert registry.statuses[0] == (Status(DeviceStatus.ERROR, code="E7"), "plug")
-    assert [letter.reason for letter in store.letters] == ["unknown quantity 'ozone'", "device 'stranger' is unknown"]
+    assert [letter.reason for letter in store.letters] == ["the house is full", "unknown quantity 'ozone'", "device 'stranger' is unknown"]
     replay = hub.ingest.batch("replay", "reading")
-    hub.ingest.decoders["reading"](replay, store.letters[0].address, store.letters[0].raw)
+    hub.ingest.decoders["reading"](replay, store.letters[1].address, store.letters[1].raw)
     assert replay.letters[0].reason == "unknown quantity 'ozone'"
     await hub.tasks.stop_all()
 

@@ -71,6 +71,8 @@ class OpenRegistry:
         self.heard_of.append(feed.device)
 
     def announce(self, info: DeviceInfo, device: str) -> None:
+        if info.id == "stranger":
+            raise Rejected("the house is full")
         self.infos.append((info, device))
 
     def report(self, status: Status, device: str) -> None:

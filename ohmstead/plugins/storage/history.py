@@ -57,6 +57,17 @@ class History:
         )
         return [SeriesInfo(key, device_id, name, Kind(kind), unit) for key, device_id, name, kind, unit in rows]
 
+    async def period_start(self, device: str, end_ms: int) -> int | None:
+        """Where the period of a device's energy begins that ends at `end_ms`: as stored, else at the end of the one before."""
+        rows = await self._reader.rows(
+            "SELECT d.at_ms, d.from_ms FROM deltas d JOIN series s ON s.id = d.series_id WHERE s.tenant_id = $1"
+            " AND s.device_id = $2 AND s.quantity = 'energy' AND d.at_ms <= $3 ORDER BY d.at_ms DESC, d.from_ms DESC LIMIT 1",
+            HOME,
+            device,
+            end_ms,
+        )
+        return next((from_ms if at_ms == end_ms else at_ms for at_ms, from_ms in rows), None)
+
     async def raw(
         self, key: int, start_ms: int, end_ms: int, limit: int, after_ms: int | None = None, kind: Kind = Kind.GAUGE
     ) -> list[tuple[int, Any]]:

@@ -109,3 +109,16 @@ async def test_nothing_goes_while_the_clock_is_not_trusted(house: StoredHouse) -
     await minutes(house, 10)
     house.clock.set(0)  # type: ignore[attr-defined]
     assert await house.storage.retention.run(Policy(Keep(raw_days=0))) == 0
+
+
+async def test_the_start_of_a_period_is_remembered_over_a_restart(house: StoredHouse) -> None:
+    batch = house.ingest.batch("test", "sensor")
+    feed = batch.feed("s")
+    for from_ms, at_ms in ((T0, T0 + HOUR_MS), (T0 + HOUR_MS, T0 + 2 * HOUR_MS)):
+        assert batch.add(feed, "energy", 0.5, at_ms, from_ms) is None
+    await house.ingest.store(batch)
+    history = house.storage.history
+    assert await history.period_start("s", T0 + 2 * HOUR_MS) == T0 + HOUR_MS, "the same again has the same period"
+    assert await history.period_start("s", T0 + 3 * HOUR_MS) == T0 + 2 * HOUR_MS
+    assert await history.period_start("s", T0) is None
+    assert await history.period_start("other", T0 + 3 * HOUR_MS) is None
