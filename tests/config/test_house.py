@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ohmstead.config.house import House, load
 from ohmstead.config.lock import Holder, Lock, taken
 from ohmstead.core.errors import ConfigError, Unavailable
 from tests.config.conftest import Write
+from tests.fakes.postgres import Postgres
 from tests.fakes.running import free_port
 
 READING = {"device_id": "D1", "timestamp": "2026-02-07T11:26:00Z", "power": 195.9}
@@ -202,3 +203,23 @@ def test_the_lock(tmp_path: Path) -> None:
     assert taken(tmp_path, None) == f"{tmp_path}: this house is run by another process; stop it first"
 
 
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    server = Postgres(os.environ.get("OHMSTEAD_TEST_POSTGRES"))
+    yield server
+    server.close()
+
+
+async def test_the_same_house_on_postgresql(folder: Write, postgres: Postgres, tmp_path: Path) -> None:
+    url = await asyncio.to_thread(postgres.create)
+    there = folder("storage: {url: !secret url}\ndevices: {D1: {}}\n", secrets_yaml=f"url: '{url}'\n")
+    async with running(there) as house:
+        assert (await ask(house, "POST", "/telemetry", json=READING))["success"]
+    async with running(there) as house:
+        (state,) = (await ask(house, "GET", "/states?device=D1"))["data"]
+        assert (state["value"], state["restored"]) == (195.9, True)
+        async with client(house) as session, session.get("/ready") as answer:
+            assert answer.status == 200
+    await asyncio.to_thread(postgres.drop, url)
