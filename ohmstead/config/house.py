@@ -87,6 +87,7 @@ class House:
         parts, hub, ends = self.parts, self.hub, self._ends
         self.lock.take()
         ends.callback(self.lock.release)
+        ends.push_async_callback(hub.second.stop)
         ends.push_async_callback(parts.protocols.close)
         ends.push_async_callback(parts.messaging.stop)  # after the storage: what it commits at last is acknowledged too
         await parts.storage.open(parts.tables())
@@ -133,9 +134,7 @@ class House:
 
     async def hand(self, key: str, checked: Checked) -> None:
         """Give a plugin its part of the YAML, if it asked for it."""
-        apply = self.known.sections[key].apply
-        if apply is not None:
-            await apply(checked.sections[key])
+        await self.parts.hand(self.known.sections[key], checked.sections[key])
 
     async def reload(self) -> Reloaded:
         """Read the configuration again and change what changed; ConfigError with every mistake, and then nothing changes."""

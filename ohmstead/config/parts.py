@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from ohmstead.config.check import Known
 from ohmstead.config.messaging import Messaging
@@ -30,6 +32,8 @@ from ohmstead.web.dispatch import Operation
 
 log = logging.getLogger(__name__)
 
+HAND_S = 10.0  # how long a foreign plugin may take over its part of the YAML
+
 
 class Parts:
     """The rooms of one house and its plugins. ConfigError for a database that cannot be."""
@@ -42,6 +46,7 @@ class Parts:
         self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
         self.messaging = Messaging(self.mqtt, self.devices.verify, hub.data_dir)
         self.protocols = Protocols(hub.clock, self.mqtt, hub.quantities)
+        self._foreign: dict[str, Plugin] = {}  # section -> the plugin that it is of, unless that ships with us
         for service in (self.storage, self.devices, self.jobs, self.mqtt, self.protocols):
             hub.provide(service)
         for name, plugin in self._shipped().items():
@@ -75,6 +80,8 @@ class Parts:
         for plugin, section in self.hub.plugins.collect("ohmstead_sections", hub=self.hub):
             if sections.setdefault(section.key, section) is not section:
                 self._turn_away(plugin, f"its section {section.key!r} is declared already")
+            elif not plugin.shipped:
+                self._foreign[section.key] = plugin
         integrations: dict[str, tuple[Integration, str | None]] = {}
         for plugin, integration in self.hub.plugins.collect("ohmstead_integrations"):
             entry = (integration, None if plugin.shipped else plugin.name)
@@ -86,6 +93,26 @@ class Parts:
         if plugin.shipped:
             raise ConfigError(f"plugin {plugin.name}: {reason}")
         self.hub.plugins.quarantine(plugin, reason)
+
+    async def hand(self, section: Section, value: Any) -> None:
+        """Give a plugin its part of the YAML, if it asked for it; a foreign one that raises or hangs is quarantined."""
+        apply, plugin = section.apply, self._foreign.get(section.key)
+        if apply is None:
+            return
+        if plugin is None:
+            await apply(value)
+        elif plugin.quarantined is None:
+            await self._hand_over(plugin, section.key, lambda: apply(value))
+
+    async def _hand_over(self, plugin: Plugin, key: str, apply: Callable[[], Awaitable[None]]) -> None:
+        async def there() -> None:
+            await apply()
+
+        taking = asyncio.ensure_future(self.hub.second.call(there, HAND_S))
+        await asyncio.wait({taking})
+        error = taking.exception()
+        if error is not None:
+            self.hub.plugins.quarantine(plugin, f"its section {key!r}: {type(error).__name__}: {error}", error)
 
     def turn_away_clashes(self, taken: Iterable[tuple[str, str]]) -> None:
         """Quarantine plugins whose routes are there already; `taken` are methods and shapes of paths."""

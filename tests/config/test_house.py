@@ -148,6 +148,41 @@ async def test_a_plugin_that_claims_a_route_is_turned_away(folder: Write, path: 
         assert (await ask(house, "GET", "/honest"))["data"] == "mine"
 
 
+TAKER = """
+from ohmstead.core.plugin import Section, hookimpl
+
+taken = []
+
+async def apply(value):
+    if value == "bad":
+        raise RuntimeError("no")
+    taken.append(value)
+
+@hookimpl
+def ohmstead_sections(hub):
+    return [Section("taker", str, apply, "what it takes")]
+"""
+
+
+async def test_a_plugin_takes_its_section_and_one_that_raises_is_turned_away(folder: Write) -> None:
+    there = folder("taker: one\n")
+    (there / "plugins").mkdir()
+    (there / "plugins" / "taker.py").write_text(TAKER)
+    async with running(there) as house:
+        plugin = house.hub.plugins.get("taker")
+        assert plugin is not None
+        folder("taker: two\n")
+        assert (await house.reload()).changed == ("taker",)
+        await house.reload()
+        assert plugin.module.taken == ["one", "two"]  # type: ignore[attr-defined]
+        folder("taker: bad\n")
+        await house.reload()
+        assert plugin.quarantined == "its section 'taker': RuntimeError: no"
+        folder("taker: three\n")
+        await house.reload()
+        assert plugin.module.taken == ["one", "two"]  # type: ignore[attr-defined]
+
+
 def test_a_mistake_stops_the_start(folder: Write) -> None:
     async def start() -> None:
         House(folder("web: {prt: 1}\nhome: 5\n"), {})
