@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from typing import Any
 
 from ohmstead.config.check import Known
 from ohmstead.config.sections import INTEGRATIONS
-from ohmstead.core import validate
-from ohmstead.core.model import SLUG
 from ohmstead.core.plugin import Integration
-
-Json = dict[str, Any]
+from ohmstead.web.json_schema import SLUGS, Json, json_schema
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-ANY: Json = {"type": ["string", "number", "boolean", "array", "object", "null"]}
-SLUGS: Json = {"type": ["string", "integer"], "pattern": f"^{SLUG.pattern}$"}
-DURATION: Json = {"type": ["string", "number"], "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|min|h|d)?$"}
-PLAIN: dict[str, Json] = {  # validator of core -> what it takes
-    "text": {"type": ["string", "number"]}, "number": {"type": "number"}, "boolean": {"enum": [True, False, "yes", "no", "on", "off"]},
-    "duration": DURATION, "seconds": DURATION, "slug": SLUGS, "host": {"type": "string"}, "time_zone": {"type": "string"},
-    "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
-}  # fmt: skip
 
 
 def whole(known: Known) -> Json:
@@ -57,9 +44,7 @@ def _options(integration: Integration) -> Json:
 
 
 def _described(schema: Any, description: str) -> Json:
-    from voluptuous_openapi import OpenApiVersion, convert  # type: ignore[import-untyped]
-
-    made: Json = _closed(convert(schema, custom_serializer=_serialised, openapi_version=OpenApiVersion.V3_1))
+    made: Json = _closed(json_schema(schema))
     return {"description": description, **made} if description else made
 
 
@@ -73,32 +58,3 @@ def _closed(made: Any) -> Any:
     if isinstance(inner.get("properties"), dict) and inner.get("type") == "object":
         inner.setdefault("additionalProperties", False)
     return inner
-
-
-def _serialised(schema: Any) -> Any:
-    """What a validator takes; the library does the rest."""
-    from voluptuous_openapi import UNSUPPORTED
-
-    if isinstance(schema, type) or not callable(schema) or type(schema).__module__.startswith("voluptuous"):
-        return UNSUPPORTED
-    if getattr(schema, "__module__", "") != validate.__name__:
-        return dict(ANY)
-    name = schema.__qualname__.partition(".")[0]
-    return dict(PLAIN[name]) if name in PLAIN else _made(name, schema)
-
-
-def _made(name: str, validator: Callable[..., Any]) -> Json:
-    """A validator that a function of core made: what it was made with says what it takes."""
-    given = inspect.getclosurevars(validator).nonlocals
-    if name == "integer":
-        return {"type": "integer", "minimum": given["low"], "maximum": given["high"]}
-    if name == "between":
-        return {"type": "number", "minimum": given["low"], "maximum": given["high"]}
-    if name == "one_of":
-        return {"enum": list(given["choices"])}
-    if name == "list_of":
-        from voluptuous_openapi import convert
-
-        many: Json = convert(given["schema"], custom_serializer=_serialised)
-        return {"anyOf": [many, many["items"]]}
-    return {"type": "string"}

@@ -13,8 +13,7 @@ from ohmstead import __version__
 from ohmstead.core.route import ANYONE, Route
 from ohmstead.web.dispatch import Operation
 from ohmstead.web.intake import as_schema, is_schema
-
-Json = dict[str, Any]
+from ohmstead.web.json_schema import Json, json_schema
 
 _WORD = re.compile(r"[\w.-]+")
 
@@ -103,9 +102,7 @@ def _body(route: Route, bodies: Mapping[int, Json]) -> Json:
 
 
 def _voluptuous(schema: Any) -> Json:
-    from voluptuous_openapi import convert  # type: ignore[import-untyped]
-
-    return dict(convert(as_schema(schema)))
+    return json_schema(as_schema(schema))
 
 
 def _in_path(name: str) -> Json:

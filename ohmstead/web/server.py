@@ -16,6 +16,7 @@ from ohmstead.web.access import Access, Verify
 from ohmstead.web.app import SOCKET, App
 from ohmstead.web.dispatch import Table
 from ohmstead.web.health import Health
+from ohmstead.web.json_schema import Json
 from ohmstead.web.listener import Listener
 from ohmstead.web.live import Live, Locate
 from ohmstead.web.metrics import Metrics
@@ -51,7 +52,7 @@ class Web:
         self._pages = Pages(self.access)
         self._app = App(hub.clock, self.access, Origins(host, external_url), self.live, self.metrics, log_requests)
         self._runner: ServerRunner | None = None
-        self._document: openapi.Json | None = None
+        self._document: Json | None = None
         self._count()
         self.replace(())
 
@@ -126,7 +127,7 @@ class Web:
     async def _docs(self, call: Call) -> Reply:
         return Reply(openapi.page(self._described()), headers={"Content-Security-Policy": POLICY}, content_type="text/html; charset=utf-8")
 
-    def _described(self) -> openapi.Json:
+    def _described(self) -> Json:
         if self._document is None:
             shown = [operation for operation in self.table if operation.route.tags != TAGS]
             self._document = openapi.document(shown, self.url, self.access.cookie)
