@@ -27,6 +27,7 @@ class FakeP1:
     def __init__(self) -> None:
         self.port = 0
         self.connected = 0
+        self.received = b""
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -34,7 +35,8 @@ class FakeP1:
         self._writers.add(writer)
         self.connected += 1
         with contextlib.suppress(ConnectionError):
-            await reader.read()
+            while chunk := await reader.read(1000):
+                self.received += chunk
         self._writers.discard(writer)
         writer.close()
 

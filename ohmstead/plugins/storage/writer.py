@@ -33,6 +33,7 @@ GROUP = 20_000  # rows a transaction takes at most, unless one batch is larger
 BOUND = 200_000  # rows that may wait
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 DRAIN_S = 8.0
+RESTART_S = 0.5
 SLICE = 200  # batches settled before others get a turn
 
 Work = Callable[[AsyncConnection], Awaitable[Any]]
@@ -95,6 +96,22 @@ class Writer:
     def start(self) -> None:
         """Begin to work through the queue."""
         self._running = asyncio.create_task(self._run(), name="storage writer")
+        self._running.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A mistake of ours must not leave the house without its writer: say so, and take what was in hand up again."""
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        self.healthy = False
+        log.error("the storage writer crashed and is started again", exc_info=error)
+        self._queue.extendleft(reversed(self._in_hand))
+        self._in_hand = []
+        asyncio.get_running_loop().call_later(RESTART_S, self._restart)
+
+    def _restart(self) -> None:
+        if not self._closing:
+            self.start()
 
     def put(self, batch: Batch) -> None:
         """Queue a batch; it is settled after its commit."""

@@ -192,3 +192,27 @@ async def test_kill_9_loses_nothing_that_was_settled(storage_url: str, tmp_path:
         async with StoredHouse(storage_url, tmp_path / "data") as house:
             stored = {at_ms - T0 for i in range(7) for at_ms, _ in await house.raw(f"d{i}", "power")}
         assert stored.issuperset(range(settled + 50))
+
+
+class Odd(Batch):
+    """A batch that trips the writer up once, as a mistake of ours would."""
+
+    __slots__ = ("asked",)
+
+    @property
+    def size(self) -> int:
+        self.asked = getattr(self, "asked", 0) + 1
+        if self.asked == 2:
+            raise RuntimeError("a mistake of ours")
+        return Batch.size.fget(self)
+
+
+async def test_a_writer_that_crashes_is_named_and_started_again(house: StoredHouse, caplog: pytest.LogCaptureFixture) -> None:
+    odd = Odd(house.ingest, "test", "test")
+    odd.add(odd.feed("d"), "power", 1.0, T0)
+    storing = asyncio.create_task(house.ingest.store(odd, within_s=30))
+    await house.store([("d", "power", 2.0, T0 + 1)])
+    await storing
+    assert await house.raw("d", "power") == [(T0, 1.0), (T0 + 1, 2.0)]
+    assert "the storage writer crashed" in caplog.text
+    assert house.storage.healthy
