@@ -23,7 +23,7 @@ from ohmstead.core.route import Route
 from ohmstead.core.runner import FORMAT, Entry, Registry, Runner, Runners, Source, decode
 from ohmstead.core.states import States
 from ohmstead.core.supervise import Tasks
-from ohmstead.core.visitor import Visitor
+from ohmstead.core.visitor import Visitor, task_name
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +94,15 @@ class Hub:
         self.ingest.decoder(FORMAT, decode)
 
         def make(entry: Entry) -> Runner:
-            return Runner(entry, self.ingest, registry, self.clock, self.second, make_context, self._flooded)
+            return Runner(entry, self.ingest, registry, self.clock, self.second, make_context, self.quarantine)
 
         self.runners = Runners(self.tasks, make)
+
+    def quarantine(self, name: str, reason: str) -> None:
+        """Take a plugin out of the house until the next start."""
+        plugin = self.plugins.get(name)
+        if plugin is not None:
+            self.plugins.quarantine(plugin, reason)
 
     async def start(self) -> None:
         """Tell every plugin that the house stands; watch the loops from now on."""
@@ -116,16 +122,15 @@ class Hub:
             self._watchdog.stop()
         await self.second.stop()
 
-    def _flooded(self, name: str) -> None:
-        plugin = self.plugins.get(name)
-        if plugin is not None:
-            self.plugins.quarantine(plugin, "it floods the house with readings")
-
     def _stop_plugin(self, plugin: Plugin) -> None:
         if not hasattr(self, "runners"):
             return
-        stopping = asyncio.get_running_loop().create_task(self.runners.stop_plugin(plugin.name))
+        stopping = asyncio.get_running_loop().create_task(self._end(plugin.name))
         self._quarantines.add(stopping)
         stopping.add_done_callback(self._quarantines.discard)
+
+    async def _end(self, plugin: str) -> None:
+        await self.runners.stop_plugin(plugin)
+        await self.tasks.stop_named(task_name(plugin, ""))
 
 

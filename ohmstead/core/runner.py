@@ -57,10 +57,10 @@ class Runner:
     """The life of one entry."""
 
     def __init__(self, entry: Entry, ingest: Ingest, registry: Registry, clock: Clock, second: SecondLoop,
-                 make_context: Source, on_flood: Callable[[str], None]) -> None:  # fmt: skip
+                 make_context: Source, quarantine: Callable[[str, str], None]) -> None:  # fmt: skip
         self.entry = entry
         self._ingest, self._registry, self._clock, self._second = ingest, registry, clock, second
-        self._make_context, self._on_flood = make_context, on_flood
+        self._make_context, self._quarantine = make_context, quarantine  # the latter takes a plugin and the reason
         self._link: Link | None = None
         self._source = f"{entry.integration.type}:{entry.device}"
         self._tokens, self._filled = FLOOD_BURST, clock.monotonic()
@@ -160,7 +160,7 @@ class Runner:
         self._tokens = min(FLOOD_BURST, self._tokens + (now - self._filled) * FLOOD_PER_S) - 1
         self._filled = now
         if self._tokens < 0:
-            self._on_flood(plugin)
+            self._quarantine(plugin, "it floods the house with readings")
             raise PluginError(f"plugin {plugin} floods the house with more than {FLOOD_PER_S:g} readings a second")
 
     def _after_stored(self, callback: Callable[[], None]) -> None:
@@ -190,6 +190,11 @@ class Runner:
         """The device cannot be reached: say so of it and of everything behind it."""
         for device in self.devices:
             self._registry.report(Status(DeviceStatus.OFFLINE, device, message=reason), self.entry.device)
+
+    def crash_loop(self, reason: str) -> None:
+        """Its code fails whatever is tried: a foreign plugin that does so is out."""
+        if self.entry.foreign is not None:
+            self._quarantine(self.entry.foreign, f"{self.entry.device}: {reason}")
 
     async def command(self, command: Command) -> None:
         """Tell the device. Unsupported, Unavailable when it is not connected or does not answer."""
@@ -253,7 +258,8 @@ class Runners:
 
     def _start(self, entry: Entry) -> None:
         runner = self._make(entry)
-        task = self._tasks.start(f"{entry.integration.type} {entry.device}", runner.run, on_down=runner.gone, on_given_up=runner.gone)
+        task = self._tasks.start(f"{entry.integration.type} {entry.device}", runner.run, on_down=runner.gone, on_given_up=runner.gone,
+                                 on_crash_loop=runner.crash_loop)  # fmt: skip
         self._running[entry.device] = (runner, task)
 
     async def stop(self, device: str) -> None:

@@ -28,12 +28,12 @@ class Task:
     """
 
     def __init__(self, name: str, work: Work, clock: Clock, on_down: Told | None = None, on_up: Callable[[], None] | None = None,
-                 on_given_up: Told | None = None) -> None:  # fmt: skip
+                 on_given_up: Told | None = None, on_crash_loop: Told | None = None) -> None:  # fmt: skip
         self.name = name
         self.reason: str | None = None  # why it is down, None while it is up or was never down
         self.given_up: str | None = None
         self._work, self._clock = work, clock
-        self._on_down, self._on_up, self._on_given_up = on_down, on_up, on_given_up
+        self._on_down, self._on_up, self._on_given_up, self._on_crash_loop = on_down, on_up, on_given_up, on_crash_loop
         self._wait_s = FIRST_WAIT_S
         self._crashes: deque[float] = deque(maxlen=CRASHES)
         self._task: asyncio.Task[None] | None = None
@@ -96,7 +96,10 @@ class Task:
         log.error("%s crashed", self.name, exc_info=error)
         now = self._clock.monotonic()
         if len(self._crashes) == CRASHES and now - self._crashes[0] < CRASH_WINDOW_S:
-            self._give_up(f"crash loop: {type(error).__name__}: {error}")
+            reason = f"crash loop: {type(error).__name__}: {error}"
+            self._give_up(reason)
+            if self._on_crash_loop is not None:
+                self._on_crash_loop(reason)
             return 0
         self._crashes.append(now)
         if self.reason is None and self._on_down is not None:
@@ -119,11 +122,11 @@ class Tasks:
         self._by_name: dict[str, Task] = {}
 
     def start(self, name: str, work: Work, on_down: Told | None = None, on_up: Callable[[], None] | None = None,
-              on_given_up: Told | None = None) -> Task:  # fmt: skip
+              on_given_up: Told | None = None, on_crash_loop: Told | None = None) -> Task:  # fmt: skip
         """Start `work` under a name that nothing else runs under."""
         if name in self._by_name:
             raise ValueError(f"{name} runs already")
-        task = self._by_name[name] = Task(name, work, self._clock, on_down, on_up, on_given_up)
+        task = self._by_name[name] = Task(name, work, self._clock, on_down, on_up, on_given_up, on_crash_loop)
         task.start()
         return task
 
@@ -132,6 +135,10 @@ class Tasks:
         task = self._by_name.pop(name, None)
         if task is not None:
             await task.stop()
+
+    async def stop_named(self, prefix: str) -> None:
+        """Stop those whose name begins so, at once."""
+        await asyncio.gather(*(self.stop(name) for name in list(self._by_name) if name.startswith(prefix)))
 
     async def stop_all(self) -> None:
         """Stop all at once."""

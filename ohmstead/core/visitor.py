@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ohmstead.core.hub import Hub
 
 STREAM_SIZE = 10_000
+STEADY_S = 10.0  # work that ends sooner does not count as up, so that it is started again less and less often
 
 
 class Visitor:
@@ -62,8 +63,19 @@ class Visitor:
         """Run `work` on the plugin's loop for as long as the house stands, started again whenever it ends."""
 
         async def there(task: Task) -> None:
-            task.up()
-            await self._hub.second.call(work)
+            steady = self._home.call_later(STEADY_S, task.up)
+            try:
+                await self._hub.second.call(work)
+            finally:
+                steady.cancel()
 
-        task = f"{self._plugin}: {name}"
-        self._home.call_soon_threadsafe(lambda: self._hub.tasks.start(task, there))
+        def crash_loop(reason: str) -> None:
+            self._hub.quarantine(self._plugin, f"{name}: {reason}")
+
+        task = task_name(self._plugin, name)
+        self._home.call_soon_threadsafe(lambda: self._hub.tasks.start(task, there, on_crash_loop=crash_loop))
+
+
+def task_name(plugin: str, name: str) -> str:
+    """What a foreign plugin's task goes by among the tasks of the house."""
+    return f"{plugin}: {name}"

@@ -7,6 +7,8 @@ import pytest
 
 from ohmstead.core.errors import ConfigError, NotFound, PluginError, RateLimited
 from ohmstead.core.events import StateChanged, Stopping
+from ohmstead.core.hub import Hub
+from ohmstead.core.loader import Plugin
 from ohmstead.core.plugin import Job, hookimpl
 from ohmstead.core.route import Route
 from ohmstead.core.runner import Entry
@@ -119,6 +121,67 @@ async def test_a_foreign_plugin_listens_and_works_on_the_second_loop(tmp_path: P
         hub.ingest.send(batch)
     await until(lambda: len(seen) == 3)
     assert seen == [0, (hub.second.loop, 1.0), (hub.second.loop, 2.0)]
+    await hub.stop()
+
+
+BROKEN = """
+from ohmstead.core import Integration, Unavailable, hookimpl
+
+tried = []
+
+async def readings(options, context):
+    raise RuntimeError("on fire")
+    yield
+
+@hookimpl
+def ohmstead_integrations():
+    return Integration("broken", {}, readings)
+
+@hookimpl
+def ohmstead_started(hub):
+    async def ask():
+        tried.append(hub.clock.monotonic())
+        raise Unavailable("nobody is there")
+    hub.run("asker", ask)
+"""
+
+
+async def broken_house(folder: Path) -> tuple[Hub, Plugin]:
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "broken.py").write_text(BROKEN)
+    hub, _, _ = small_house(folder)
+    hub.plugins.discover(folder / "plugins")
+    await hub.start()
+    plugin = hub.plugins.get("broken")
+    assert plugin is not None
+    return hub, plugin
+
+
+async def advance(hub: Hub, by_s: float) -> None:
+    """Let time pass, and each time the second loop do its part."""
+    for _ in range(round(by_s)):
+        await hub.clock.advance(1)
+        await asyncio.sleep(0.005)
+
+
+async def test_a_crash_loop_is_quarantine_and_ends_the_plugins_tasks(tmp_path: Path) -> None:
+    hub, plugin = await broken_house(tmp_path)
+    ((_, integration),) = hub.plugins.collect("ohmstead_integrations")
+    await hub.runners.apply({"oven": Entry("oven", integration, {}, "broken")})
+    await advance(hub, 60)
+    assert plugin.quarantined == "oven: crash loop: RuntimeError: on fire"
+    await until(lambda: not list(hub.runners))
+    tried = len(plugin.module.tried)
+    await advance(hub, 100)
+    assert len(plugin.module.tried) == tried
+    await hub.stop()
+
+
+async def test_a_foreign_task_that_fails_at_once_is_tried_less_and_less_often(tmp_path: Path) -> None:
+    hub, plugin = await broken_house(tmp_path)
+    await advance(hub, 100)
+    assert 5 <= len(plugin.module.tried) <= 9
+    assert plugin.quarantined is None
     await hub.stop()
 
 
