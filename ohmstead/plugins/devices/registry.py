@@ -136,7 +136,7 @@ class Devices:
         if name != device and info.via is None:
             info = replace(info, via=device)
         entry.told = info
-        self._prove(entry)
+        self.prove(entry)
         self.update(entry, filled(entry.device, info))
 
     def report(self, status: Status, device: str) -> None:
@@ -156,7 +156,7 @@ class Devices:
         entry.said_ms = said_ms or entry.said_ms
         if status.status is not OFFLINE:
             entry.feed.heard_ms = self._clock.now_ms()
-        self._prove(entry)
+        self.prove(entry)
         self.statuses.report(entry, status.status, status.message or "it said so", status.code)
 
     def verify(self, device: str, secret: str) -> bool:
@@ -178,7 +178,7 @@ class Devices:
         if entry is None:
             return self._make(device)
         self._auto -= 1
-        self._prove(entry)
+        self.prove(entry)
         self.update(entry, device)
         return entry
 
@@ -193,6 +193,13 @@ class Devices:
             self.statuses.watch(entry)
         self.journal.note(DEVICE, device.id)
         self._bus.publish(DeviceChanged(device.id, "changed"))
+
+    def prove(self, entry: Entry) -> None:
+        """It said something valid, or a person spoke of it: from now on it has a row, and so has what happened to it so far."""
+        if entry.unproven:
+            entry.unproven = False
+            self.journal.note(DEVICE, entry.device.id)
+            self.statuses.recall(entry, UNKNOWN)
 
     def decide(self, entry: Entry, status: DeviceStatus, reason: str) -> None:
         """A person's word on a device's status; Conflict when it makes no sense now."""
@@ -213,6 +220,7 @@ class Devices:
         self._tell_removed(device)
         if not entry.unproven:
             self.journal.note(DEVICE, device)
+        entry.unproven = False  # its trial ends here: later it would end that of another device of the same id
         self._bus.publish(DeviceChanged(device, "removed"))
 
     def new_secret(self, device: str, used: str | None = None, grace_s: float | None = None) -> str:
@@ -264,13 +272,6 @@ class Devices:
             entry.since_ms, entry.feed.heard_ms = stood["since_ms"], stood["last_seen_ms"] or 0
         self.statuses.watch(entry)
 
-    def _prove(self, entry: Entry) -> None:
-        """Something valid is known of it: from now on it has a row, and so has what happened to it so far."""
-        if entry.unproven:
-            entry.unproven = False
-            self.journal.note(DEVICE, entry.device.id)
-            self.statuses.recall(entry, UNKNOWN)
-
     def _on_trial(self) -> bool:
         return bool(self.admission.trials)
 
@@ -279,7 +280,7 @@ class Devices:
         if self.admission.trials:
             for device in {row.series.device for row in group.stored()}:
                 if (entry := self._entries.get(device)) is not None:
-                    self._prove(entry)
+                    self.prove(entry)
 
     def _note_seen(self) -> None:
         seen = [entry.device.id for entry in self._entries.values() if entry.feed.heard_ms >= self._seen_ms]

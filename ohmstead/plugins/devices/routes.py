@@ -28,6 +28,10 @@ PAGE: dict[Any, Any] = {
     LIMIT: validate.integer(1, 1000),
     vol.Optional("cursor", description="meta.nextCursor of the page before"): validate.text,
 }
+LINES: dict[Any, Any] = {
+    LIMIT: validate.integer(1, 1000),
+    vol.Optional("cursor", description="meta.nextCursor of the page before"): validate.integer(-(2**53), 2**53),
+}
 FILTERS: dict[Any, Any] = {
     vol.Optional("status", description="only those of this status"): validate.one_of(*DeviceStatus),
     vol.Optional("tags", description="only those with all of these, separated by commas"): validate.text,
@@ -67,7 +71,7 @@ class DeviceRoutes:
             Route("PUT", "/devices/{id}", self.change, "write", "Change what is given of a device", body=changed, tags=tags),
             Route("DELETE", "/devices/{id}", self.remove, "write", "Remove a device; its readings stay", tags=tags),
             Route("GET", "/devices/{id}/status", self.status, "read", "Where a device stands", tags=tags),
-            Route("GET", "/devices/{id}/status-history", self.history, "read", "How it stood before, newest first", query=PAGE, tags=tags),
+            Route("GET", "/devices/{id}/status-history", self.history, "read", "How it stood before, newest first", query=LINES, tags=tags),
             Route("POST", "/devices/{id}/secret", self.secret, "ingest", "A new secret, shown this once", query=GRACE, tags=tags),
             Route("POST", "/devices/{id}/commands", self.command, "write", "Tell a device what to do", body=COMMAND, tags=tags),
         ]  # fmt: skip
@@ -100,6 +104,7 @@ class DeviceRoutes:
         if given and entry.device.origin == "yaml":
             raise _in_yaml(entry)
         device = self._described(entry.device, given)
+        self._devices.prove(entry)
         if status is not None:
             self._devices.decide(entry, DeviceStatus(status), reason or f"set by {call.who.id}")
         self._devices.update(entry, device)
@@ -122,9 +127,7 @@ class DeviceRoutes:
     async def history(self, call: Call) -> Reply:
         """A page of the status history; it outlives the device."""
         limit, cursor = call.query.get("limit", 100), call.query.get("cursor")
-        if cursor is not None and not cursor.lstrip("-").isdecimal():
-            raise Invalid("cursor: expected the nextCursor of the page before")
-        lines = await self._devices.history(call.path["id"], None if cursor is None else int(cursor), limit + 1)
+        lines = await self._devices.history(call.path["id"], cursor, limit + 1)
         if not lines:
             self._devices.entry(call.path["id"])
         more = str(lines[limit - 1]["at_ms"]) if len(lines) > limit else None

@@ -42,6 +42,24 @@ async def test_one_of_which_nothing_valid_comes_is_dropped_again(house: Register
     assert house.devices.find("typo") is None
 
 
+async def test_the_trial_of_one_that_was_removed_does_not_end_the_next_of_its_id(house: RegisteredHouse) -> None:
+    house.start()
+    house.devices.admit("plug", "test")
+    await house.ask("DELETE", "/devices/plug")
+    made = await house.ask("POST", "/devices", {"id": "plug"})
+    await house.clock.advance(700)
+    assert "plug" in house.devices
+    assert house.devices.verify("plug", made.data["secret"])
+
+
+async def test_one_on_trial_that_a_person_speaks_of_stays(house: RegisteredHouse) -> None:
+    house.start()
+    house.devices.admit("noisy", "test")
+    await house.ask("PUT", "/devices/noisy", {"status": "decommissioned"})
+    await house.clock.advance(700)
+    assert (await house.get("/devices/noisy"))["status"] == "decommissioned"
+
+
 async def test_auto_registration_can_be_switched_off(house: RegisteredHouse) -> None:
     house.devices.admission.enabled = False
     with pytest.raises(Forbidden, match="auto-registration is off"):

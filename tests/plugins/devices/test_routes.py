@@ -127,8 +127,9 @@ async def test_the_status_history_in_pages(house: RegisteredHouse) -> None:
     assert lines[0] == {"at": lines[0]["at"], "old": "maintenance", "status": "online", "reason": "to online", "code": None}
     times = [datetime.fromisoformat(line["at"]) for line in lines]
     assert times == sorted(times, reverse=True)
-    with pytest.raises(Invalid):
-        await house.get("/devices/plug/status-history", cursor="x")
+    for wrong in ("x", "--5", "9" * 20):
+        with pytest.raises(Invalid):
+            await house.get("/devices/plug/status-history", cursor=wrong)
     with pytest.raises(NotFound):
         await house.get("/devices/nobody/status-history")
     assert await house.get("/devices/plug/status-history", cursor="1") == []
