@@ -44,6 +44,7 @@ class Access:
         self.cookie = "ohmstead"
         owner_token(data_dir)
         ingest_token(data_dir)
+        self.refresh()
 
     def refresh(self) -> None:
         """Take up tokens that were replaced on disk."""
@@ -112,6 +113,7 @@ class Access:
 
     def signed_in(self, headers: Mapping[str, str]) -> Person | None:
         """The owner, when the cookie is one of ours and still good. A stale one is no guess and not counted."""
+        self.refresh()
         cookie = self._ticket(headers)
         ticket, _, signature = cookie.rpartition(".")
         if not ticket or not hmac.compare_digest(signature.encode("utf-8", "surrogateescape"), self._sign(ticket).encode()):

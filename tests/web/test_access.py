@@ -13,7 +13,7 @@ import pytest
 from ohmstead.core.clock import ManualClock
 from ohmstead.core.errors import Forbidden, RateLimited
 from ohmstead.core.route import ANYONE, Call, Route
-from ohmstead.web.access import SESSION_S, ingest_token, new_owner_token, owner_token
+from ohmstead.web.access import SESSION_S, Access, ingest_token, new_owner_token, owner_token
 from ohmstead.web.app import SOCKET
 from ohmstead.web.guesses import ADDRESSES, BURST, EVERY_S, Guesses
 from ohmstead.web.origin import Origins
@@ -134,6 +134,18 @@ async def sign_in(house: House, browser: aiohttp.ClientSession, token: str) -> a
 async def browser(house: House):
     async with aiohttp.ClientSession(house.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
         yield browser
+
+
+async def test_a_sign_in_outlives_a_restart_also_for_the_first_request(house: House) -> None:
+    response = await sign_in(house, house.stranger, house.token)
+    name, _, value = response.headers["Set-Cookie"].partition(";")[0].partition("=")
+    again = Access(house.hub.data_dir, house.hub.clock)
+    again.cookie = name
+    assert again.signed_in({"Cookie": f"{name}={value}"}) is not None
+    new_owner_token(house.hub.data_dir)
+    fresh = Access(house.hub.data_dir, house.hub.clock)
+    fresh.cookie = name
+    assert fresh.signed_in({"Cookie": f"{name}={value}"}) is None
 
 
 async def test_sign_in_and_out(house: House, browser: aiohttp.ClientSession) -> None:
