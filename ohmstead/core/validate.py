@@ -36,6 +36,8 @@ def number(value: Any) -> float:
         result = float(value)
     except ValueError:
         raise vol.Invalid("expected a number") from None
+    except OverflowError:
+        raise vol.Invalid("expected a finite number") from None
     if result != result or result in (float("inf"), float("-inf")):
         raise vol.Invalid("expected a finite number")
     return result
@@ -80,7 +82,7 @@ def duration(value: Any) -> float:
     match = _DURATION.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
     if match is None:
         raise vol.Invalid('expected a time span such as 30s, 15m or 2h')
-    return float(match[1]) * _SECONDS[match[2]]
+    return number(match[1]) * _SECONDS[match[2]]
 
 
 def seconds(value: Any) -> float:

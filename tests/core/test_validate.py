@@ -29,6 +29,7 @@ def test_good_values(check: Callable[[Any], Any], value: Any, expected: Any) -> 
     ("check", "value", "says"),
     [
         (v.text, "", "a text"), (v.text, True, "a text"), (v.number, True, "a number"), (v.number, "x", "a number"), (v.number, "nan", "finite"),
+        (v.number, 10**400, "finite"), (v.duration, "9" * 400, "finite"),
         (v.integer(1, 5), 6, "from 1 to 5"), (v.integer(1, 5), 1.5, "whole"), (v.between(0, 100, "%"), 101, "0 to 100 %"), (v.boolean, "maybe", "true or false"),
         (v.duration, "soon", "15m or 2h"), (v.duration, True, "time span"), (v.seconds, "2d", "24h"), (v.slug, "a b", "an id of letters"),
         (v.host, "http://x", "without|host name"), (v.url("http"), "ftp://x", "http://example"), (v.url("http"), "http://x:99999", "address"),
