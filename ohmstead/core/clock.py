@@ -45,6 +45,7 @@ def _second(at_s: int) -> str:
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST_MS, LATEST_MS = to_ms(datetime(2, 1, 1, tzinfo=UTC)), to_ms(datetime(9999, 1, 1, tzinfo=UTC))  # days in every zone's calendar
 
 
 class Clock:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ohmstead.core.bus import Bus
-from ohmstead.core.clock import Clock
+from ohmstead.core.clock import EARLIEST_MS, LATEST_MS, Clock
 from ohmstead.core.errors import Rejected, Unavailable
 from ohmstead.core.events import DeadLettered, SeriesAdded
 from ohmstead.core.model import DeadLetter, Row, Series, State
@@ -100,8 +100,8 @@ class Batch:
                 return str(refusal)
         if at_ms is None:
             at_ms = self.now_ms
-        elif at_ms > self.now_ms + FUTURE_MS and self._ingest.clock.trusted:
-            return f"time is {(at_ms - self.now_ms) / 60_000:.0f} min in the future"
+        elif not EARLIEST_MS <= at_ms <= self.now_ms + FUTURE_MS and (wrong := self._wrong_time(at_ms)):
+            return wrong
         kind = series.kind
         if kind is Kind.TEXT:
             if not isinstance(value, str):
@@ -118,12 +118,18 @@ class Batch:
         if not series.low <= value <= series.high:
             return f"{quantity} {value:g} {series.unit} is outside {series.low:g} … {series.high:g}"
         if kind is Kind.DELTA:
-            if from_ms is None or from_ms >= at_ms:
+            if from_ms is None or not EARLIEST_MS <= from_ms < at_ms:
                 return f"{quantity} needs the start of its period, before its end"
             self.deltas.append(Row(series, at_ms, value, from_ms))
         else:
             self.rows.append(Row(series, at_ms, value))
         return None
+
+    def _wrong_time(self, at_ms: int) -> str | None:
+        """Why an instant is refused that is in the future or before all calendars; None when the clock may be the one that is wrong."""
+        if not EARLIEST_MS <= at_ms < LATEST_MS:
+            return "time is in no calendar"
+        return f"time is {(at_ms - self.now_ms) / 60_000:.0f} min in the future" if self._ingest.clock.trusted else None
 
     def seed(self, feed: Feed, quantity: str, value: Any) -> str | None:
         """Fill an empty state with a value that has no time of its own (a retained message); it is never stored."""

@@ -52,6 +52,8 @@ async def test_a_reading_becomes_state_and_goes_to_the_store(tmp_path: Path) -> 
         ("mode", 3, None, None, "mode is a text"),
         ("energy", 1.0, 1000, None, "needs the start"),
         ("energy", 1.0, 1000, 1000, "needs the start"),
+        ("energy", 1.0, 1000, -62_135_647_200_000, "needs the start"),
+        ("power", 1.0, -62_135_647_200_000, None, "time is in no calendar"),
     ],
 )
 async def test_what_is_refused_says_why(tmp_path: Path, quantity: str, value: object, at_ms: int | None, from_ms: int | None, reason: str) -> None:
@@ -73,6 +75,7 @@ async def test_the_far_future_is_refused_only_while_the_clock_is_trusted(tmp_pat
     clock.set(0)
     early = hub.ingest.batch("test", "telemetry")
     assert early.add(feed, "power", 1.0, 1_800_000_000_000) is None
+    assert early.add(feed, "power", 1.0, 253_402_351_199_000) == "time is in no calendar"  # 9999-12-31T23:59:59-14:00
 
 
 async def test_refused_things_are_counted_and_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ohmstead.core.clock import from_ms, to_ms
+from ohmstead.core.clock import EARLIEST_MS, LATEST_MS, from_ms, to_ms
 from ohmstead.core.errors import Invalid, Rejected
 from ohmstead.core.ingest import Batch
 from ohmstead.core.model import DeviceStatus, Status
@@ -51,6 +51,8 @@ def instant_ms(text: Any, name: str = "timestamp") -> int:
         raise Invalid(f'{name} must be a time such as "2026-02-07T11:26:00Z", not {show(text)}') from None
     if at_ms is None:
         raise Invalid(f"{name} {text} has no zone; add Z or an offset such as +01:00")
+    if not EARLIEST_MS <= at_ms < LATEST_MS:
+        raise Invalid(f"{name} {text} is in no calendar")
     return at_ms
 
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import voluptuous as vol
 
-from ohmstead.core.clock import Clock, to_ms
+from ohmstead.core.clock import EARLIEST_MS, LATEST_MS, Clock, to_ms
 from ohmstead.core.errors import Invalid
 
 DAY_MS = 86_400_000
 
 
 def instant(value: Any) -> int:
-    """An aware instant, as milliseconds since 1970."""
+    """An aware instant, as milliseconds since 1970; from before or after all calendars it is their first or last."""
     try:
-        return to_ms(datetime.fromisoformat(value))
+        return min(max(to_ms(datetime.fromisoformat(value)), EARLIEST_MS), LATEST_MS)
     except (TypeError, ValueError, OverflowError):
         raise vol.Invalid("expected an instant with its offset, such as 2026-02-07T11:26:00Z (in a URL write + as %2B)") from None
 

@@ -201,3 +201,11 @@ def test_a_status_with_everything() -> None:
 def test_a_status_that_is_none(raw: bytes, reason: str) -> None:
     with pytest.raises(Invalid, match=reason.replace("[", r"\[")):
         status(raw, "D1")
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_is_in_no_calendar(batch: Batch, time: str) -> None:
+    take(batch, "D1", {"timestamp": time, "power": 1.0})
+    assert [letter.reason for letter in batch.letters] == [f"timestamp {time} is in no calendar"]
+    with pytest.raises(Invalid, match="in no calendar"):
+        status(msgspec.json.encode({"status": "online", "timestamp": time}), "D1")

@@ -126,6 +126,14 @@ async def test_bad_questions_name_the_place(house: RegisteredHouse, asked: dict[
     assert [problem["path"] for problem in caught.value.details] == [path]
 
 
+@pytest.mark.parametrize("resolution", ["raw", "1m", "5m", "1h", "1d"])
+async def test_from_the_first_day_of_all_calendars_to_the_last(house: RegisteredHouse, resolution: str) -> None:
+    await house.store("meter", "power", 1.0)
+    for zone in ("America/New_York", "Pacific/Kiritimati"):
+        asked = {"start": "0001-01-01T00:00:00+14:00", "end": "9999-12-31T23:59:59-14:00", "resolution": resolution, "tz": zone}
+        assert len(await house.get(PATH, **asked)) == 1
+
+
 async def test_unknown_devices_and_empty_series(house: RegisteredHouse) -> None:
     with pytest.raises(NotFound):
         await house.get("/devices/nobody/energy/readings")
