@@ -15,7 +15,7 @@ from ohmstead.core.bus import Bus
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS, Clock
 from ohmstead.core.errors import Rejected, Unavailable
 from ohmstead.core.events import DeadLettered, SeriesAdded
-from ohmstead.core.model import DeadLetter, Row, Series, State
+from ohmstead.core.model import DeadLetter, Note, Row, Series, State
 from ohmstead.core.quantity import Kind, Quantities
 from ohmstead.core.states import States
 
@@ -68,7 +68,7 @@ class Store(Protocol):
 class Batch:
     """What one source hands over at once. `live` is False for imports, which never touch the live state."""
 
-    __slots__ = ("_ingest", "_settled", "conflicts", "deltas", "format", "letters", "live", "now_ms", "rows", "source", "texts")
+    __slots__ = ("_ingest", "_settled", "conflicts", "deltas", "format", "letters", "live", "notes", "now_ms", "rows", "source", "texts")
 
     def __init__(self, ingest: Ingest, source: str, format: str, live: bool = True) -> None:  # noqa: A002
         self._ingest = ingest
@@ -81,6 +81,7 @@ class Batch:
         self.deltas: list[Row] = []
         self.texts: list[Row] = []
         self.letters: list[DeadLetter] = []
+        self.notes: list[Note] | None = None  # few readings have any
         self.conflicts: list[Row] = []  # filled by the writer: the instant holds another value already
 
     def feed(self, device: str, heard: bool = True) -> Feed:
@@ -130,6 +131,15 @@ class Batch:
         if not EARLIEST_MS <= at_ms < LATEST_MS:
             return "time is in no calendar"
         return f"time is {(at_ms - self.now_ms) / 60_000:.0f} min in the future" if self._ingest.clock.trusted else None
+
+    def note(self, feed: Feed, quantity: str, at_ms: int, sampled_ms: int | None = None, flags: str | None = None) -> None:
+        """Keep what a reading that was taken says beside its value, with the reading if that is new.
+
+        `flags` is printable: a note that no database takes would hold up the readings beside it.
+        """
+        if self.notes is None:
+            self.notes = []
+        self.notes.append(Note(feed.series[quantity], at_ms, sampled_ms, flags))
 
     def seed(self, feed: Feed, quantity: str, value: Any) -> str | None:
         """Fill an empty state with a value that has no time of its own (a retained message); it is never stored."""

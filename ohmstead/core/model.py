@@ -145,6 +145,15 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     from_ms: int | None = None
 
 
+class Note(msgspec.Struct, frozen=True, gc=False):
+    """What a reading said beside its value: for how long it was sampled, and the sender's word on its quality."""
+
+    series: Series
+    at_ms: int
+    sampled_ms: int | None = None
+    flags: str | None = None
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """What was refused, as it came.
 

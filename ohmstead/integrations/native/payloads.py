@@ -17,7 +17,8 @@ from ohmstead.core.ingest import Batch
 from ohmstead.core.model import DeviceStatus, Status
 
 TELEMETRY, STATUS, SENSOR = "telemetry", "status", "sensor"  # formats of dead letters
-BESIDE = frozenset({"timestamp", "device_id"})  # keys of an item that are no quantities
+BESIDE = frozenset({"timestamp", "device_id", "sample_ms"})  # keys of an item that are no quantities
+SAMPLE_MS = 86_400_000  # the longest sampling time that is believed
 ITEMS = 10_000  # in one message
 WORDS = {"online": DeviceStatus.ONLINE, "offline": DeviceStatus.OFFLINE, "error": DeviceStatus.ERROR}
 _JSON: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
@@ -88,6 +89,7 @@ def put(batch: Batch, item: Any, device: str | None = None, retained: bool = Fal
         if retained and "timestamp" not in item:
             return _seed(batch, item, owner)
         at_ms = instant_ms(item.get("timestamp"))
+        sampled_ms = _sampled_ms(item["sample_ms"]) if "sample_ms" in item else None
         feed = batch.feed(owner)
     except Rejected as refusal:
         return [refuse(batch, item, device or "", str(refusal), raw)._replace(error=refusal)]
@@ -100,9 +102,18 @@ def put(batch: Batch, item: Any, device: str | None = None, retained: bool = Fal
             if reason is not None:
                 piece = {"device_id": owner, "timestamp": item["timestamp"], quantity: value}
                 refusals.append(Refusal(quantity, refuse(batch, piece, owner, reason).reason))
+            elif sampled_ms is not None:
+                batch.note(feed, quantity, at_ms, sampled_ms)
     if not values:
         return [refuse(batch, item, device or "", "there is no reading in it", raw)]
     return refusals or None
+
+
+def _sampled_ms(value: Any) -> int:
+    """For how long an item was sampled, to the millisecond."""
+    if value.__class__ not in (int, float) or not 0 <= value <= SAMPLE_MS:
+        raise Invalid(f"sample_ms must be a number of milliseconds from 0 to {SAMPLE_MS}, not {show(value)}")
+    return round(value)
 
 
 def _owner(item: Any, device: str | None) -> str:

@@ -14,7 +14,7 @@ from ohmstead.core.ingest import Batch
 from ohmstead.core.model import Person
 from ohmstead.core.route import Call, Handler, Reply, Route
 from ohmstead.integrations.native.outcome import Outcome
-from ohmstead.integrations.native.payloads import ITEMS, TELEMETRY, put, show
+from ohmstead.integrations.native.payloads import ITEMS, TELEMETRY, document, put, show
 from ohmstead.integrations.native.sensors import Sensors
 
 ROOM_WITHIN_S = 5.0
@@ -31,7 +31,7 @@ class Attributes(msgspec.Struct):
 
 
 class Sample(msgspec.Struct):
-    """One sample of current and voltage; `power` is their product when it is not given."""
+    """One sample of current and voltage; `power` is their product when it is not given. Further keys are quantities too."""
 
     ts: str
     current: float | None = None
@@ -68,7 +68,8 @@ class Routes:
         device = call.headers.get("x-device-id") or call.who.device
         if not device:
             raise Invalid("the header X-Device-ID is missing")
-        return await self._one(call.who, item_of(call.body), device)
+        further = {key: value for key, value in document(call.raw).items() if key not in Sample.__struct_fields__}
+        return await self._one(call.who, {**further, **item_of(call.body)}, device)
 
     async def single(self, call: Call) -> Reply:
         """`POST /telemetry`: one item."""
@@ -143,7 +144,7 @@ def item_of(sample: Sample) -> dict[str, Any]:
     if power is None and sample.current is not None and sample.voltage is not None:
         power = sample.current * sample.voltage
     values = {f"current{suffix}": sample.current, f"voltage{suffix}": sample.voltage, f"power{suffix}": power}
-    item = {"device_id": sample.device_id, "timestamp": sample.ts, **values}
+    item = {"device_id": sample.device_id, "timestamp": sample.ts, "sample_ms": attributes.sample_ms, **values}
     return {key: value for key, value in item.items() if value is not None}
 
 

@@ -13,6 +13,7 @@ from ohmstead.integrations.native.payloads import SENSOR, Refusal, document, ins
 DECLARED_PERIOD_MS = 900_000  # of a sensor's first reading, which has none before it
 KEPT = 20_000  # sensors whose last period is kept in memory
 KEYS = {"sensor_id", "start", "timestamp", "value_kwh", "quality_flag"}
+FLAG = 64  # characters of a quality flag at most
 
 PeriodStart = Callable[[str, int], Awaitable[int | None]]
 
@@ -43,13 +44,16 @@ class Sensors:
         try:
             device, end_ms = _head(item, only)
             start_ms = end_ms - DECLARED_PERIOD_MS if item.get("start") is None else instant_ms(item["start"], "start")
-            reason = batch.add(batch.feed(device), "energy", item.get("value_kwh"), end_ms, start_ms)
+            flag, feed = _flag(item.get("quality_flag")), batch.feed(device)
+            reason = batch.add(feed, "energy", item.get("value_kwh"), end_ms, start_ms)
         except Rejected as refusal:
             reason = str(refusal)
         if reason is not None:
             return [refuse(batch, item, only or "", reason, format=SENSOR)]
+        if flag is not None:
+            batch.note(feed, "energy", end_ms, flags=flag)
         self._keep(device, start_ms, end_ms)
-        return None
+        return _unknown(batch, item, only) or None
 
     def replay(self, batch: Batch, address: str, raw: bytes) -> None:
         """Take an item that was refused; `address` is the only device it may be of, or empty."""
@@ -81,7 +85,20 @@ def _head(item: Any, only: str | None) -> tuple[str, int]:
         raise Invalid("sensor_id is missing" if device is None else f"sensor_id must be a text, not {show(device)}")
     if only is not None and device != only:
         raise Invalid(f"sensor_id {show(device)} is not the sender {only!r}")
-    unknown = [key for key in item if key not in KEYS]
-    if unknown:
-        raise Invalid(f"unknown key {show(unknown[0])}; expected {', '.join(sorted(KEYS))}")
     return device, instant_ms(item.get("timestamp"))
+
+
+def _flag(value: Any) -> str | None:
+    """The sensor's word on the quality of its reading, kept as it is."""
+    if value is None or value.__class__ is int:
+        return None if value is None else str(value)
+    if value.__class__ is not str or not value.isprintable() or len(value) > FLAG:
+        raise Invalid(f"quality_flag must be a text of at most {FLAG} characters, not {show(value)}")
+    return str(value)
+
+
+def _unknown(batch: Batch, item: dict[str, Any], only: str | None) -> list[Refusal]:
+    """Put aside what an item says that nobody understands; the rest of it was taken."""
+    reasons = {key: f"unknown key {show(key)}; expected {', '.join(sorted(KEYS))}" for key in item if key not in KEYS}
+    pieces = {key: {"sensor_id": item["sensor_id"], "timestamp": item["timestamp"], key: item[key]} for key in reasons}
+    return [Refusal(key, refuse(batch, pieces[key], only or "", why, format=SENSOR).reason) for key, why in reasons.items()]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ohmstead.core.ingest import Batch
-from ohmstead.core.model import DeadLetter, Row, Series
+from ohmstead.core.model import DeadLetter, Note, Row, Series
 from ohmstead.core.quantity import Kind
 
 COLUMNS = {
@@ -14,6 +14,7 @@ COLUMNS = {
     "deltas": ("series_id", "at_ms", "from_ms", "value"),
     "texts": ("series_id", "at_ms", "value"),
 }
+NOTE = ("series_id", "at_ms", "sampled_ms", "flags")
 BUCKET_MS = 300_000  # the finest rollup, and what is marked to be derived anew
 _ABSENT = object()
 
@@ -29,11 +30,12 @@ class Group:
     what a join may rely on. `letters` are written in the same transaction.
     """
 
-    __slots__ = ("_newest_ms", "_offered", "_sorted", "batches", "conflicts", "fresh", "letters", "size")
+    __slots__ = ("_newest_ms", "_offered", "_sorted", "batches", "conflicts", "fresh", "letters", "notes", "size")
 
     def __init__(self, batches: Sequence[Batch], offered: dict[str, list[Row]] | None = None) -> None:
         self.batches = batches
         self.letters: list[DeadLetter] = []
+        self.notes: list[Note] = []
         if offered is None:
             offered = {"readings": [], "deltas": [], "texts": []}
             for batch in batches:
@@ -41,6 +43,7 @@ class Group:
                 offered["deltas"] += batch.deltas
                 offered["texts"] += batch.texts
                 self.letters += batch.letters
+                self.notes += batch.notes or ()
         self._offered = offered
         self._sorted = False
         self._newest_ms: int | None = None
@@ -107,6 +110,14 @@ class Group:
                     marks.append((series.key or 0, start_ms))
         return marks
 
+    def remarks(self) -> list[tuple[int, int, int | None, str | None]]:
+        """(series key, instant, sampled for, flags) of the new rows that have a note; of two notes the first."""
+        if not self.notes:
+            return []
+        new = {(row.series.key, row.at_ms) for row in self.stored()}
+        found = {(note.series.key, note.at_ms): note for note in reversed(self.notes)}
+        return [(key or 0, at_ms, found[key, at_ms].sampled_ms, found[key, at_ms].flags) for key, at_ms in found if (key, at_ms) in new]
+
     def newest_ms(self) -> int | None:
         """The instant of the newest row that was offered; None without rows. The group must be arranged."""
         return self._newest_ms
@@ -117,6 +128,7 @@ class Group:
         middle = len(pairs) // 2
         first, second = (Group(self.batches, _by_table(part)) for part in (pairs[:middle], pairs[middle:]))
         first.letters = self.letters
+        first.notes = second.notes = self.notes
         return first, second
 
     def only(self) -> Row:

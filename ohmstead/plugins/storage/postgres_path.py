@@ -31,6 +31,10 @@ ADD_MARKS = (  # the update locks the mark, so that whoever rolls up right now w
     "INSERT INTO rollup_marks (series_id, start_ms) SELECT * FROM unnest($1::int[], $2::bigint[])"
     " ON CONFLICT (series_id, start_ms) DO UPDATE SET start_ms = excluded.start_ms"
 )
+ADD_NOTES = (
+    "INSERT INTO reading_notes (series_id, at_ms, sampled_ms, flags)"
+    " SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::text[]) ON CONFLICT DO NOTHING"
+)
 
 
 class PostgresPath:
@@ -144,6 +148,8 @@ async def _copy_all(driver: Any, group: Group) -> None:
     if marks := group.marks():
         keys, starts = zip(*marks, strict=True)
         await driver.execute(ADD_MARKS, keys, starts)
+    if remarks := group.remarks():
+        await driver.execute(ADD_NOTES, *zip(*remarks, strict=True))
 
 
 async def _copy(driver: Any, table: str, rows: Sequence[Row]) -> None:

@@ -16,7 +16,7 @@ import aiosqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import Row, Series
-from ohmstead.plugins.storage.group import COLUMNS, BadRow, Group, flat
+from ohmstead.plugins.storage.group import COLUMNS, NOTE, BadRow, Group, flat
 from ohmstead.plugins.storage.tables import HOME
 
 SIZES = (2048, 512, 128, 32, 8, 1)  # rows a statement; few different texts, so that all stay prepared
@@ -158,6 +158,8 @@ def _insert(con: sqlite3.Connection, group: Group) -> bool:
                 return False
     if marks := group.marks():
         _bulk(con, "rollup_marks", ("series_id", "start_ms"), [value for mark in marks for value in mark])
+    if remarks := group.remarks():
+        _bulk(con, "reading_notes", NOTE, [value for remark in remarks for value in remark])
     return True
 
 

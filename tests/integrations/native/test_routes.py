@@ -40,7 +40,7 @@ class House:
     async def post(self, path: str, body: Any, who: Person = OWNER, headers: Mapping[str, str] = {}, **names: str) -> dict[str, Any]:
         route = self.routes[path]
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        reply = await route.handler(Call(who, names, body=Intake(route).body(raw), headers=headers))
+        reply = await route.handler(Call(who, names, body=Intake(route).body(raw), headers=headers, raw=raw))
         assert reply.status == 202
         return dict(reply.data)
 
@@ -63,6 +63,28 @@ async def test_a_sample_of_current_and_voltage_gives_power(house: House) -> None
     body = {"ts": AT, "current": 0.85, "voltage": 230, "attributes": {"phase": "L2", "sample_ms": 100}}
     assert await house.post("/ingest", body, D1, {"x-device-id": "D1"}) == {"accepted": 1, "rejected": 0, "items": []}
     assert house.values == {"D1.current_l2": 0.85, "D1.voltage_l2": 230.0, "D1.power_l2": pytest.approx(195.5)}
+
+
+async def test_the_sampling_time_of_a_sample_is_noted_with_each_of_its_values(house: House) -> None:
+    await house.post("/ingest", {"ts": AT, "current": 1, "voltage": 230, "attributes": {"sample_ms": 99.6}}, D1)
+    notes = house.store.batches[-1].notes
+    assert {(note.series.quantity, note.at_ms, note.sampled_ms) for note in notes} == {(q, AT_MS, 100) for q in ("current", "voltage", "power")}
+    with pytest.raises(Invalid, match="sample_ms must be a number of milliseconds from 0 to 86400000, not -1"):
+        await house.post("/ingest", {"ts": AT, "current": 1, "attributes": {"sample_ms": -1}}, D1)
+
+
+async def test_further_keys_of_a_sample_are_quantities_too(house: House) -> None:
+    answer = await house.post("/ingest", {"ts": AT, "current": 1, "temperature": 40, "colour": 1}, D1)
+    assert answer == {"accepted": 1, "rejected": 0, "items": [{"index": 0, "reason": "unknown quantity 'colour'", "quantity": "colour"}]}
+    assert house.values == {"D1.current": 1.0, "D1.temperature": 40.0}
+
+
+async def test_what_a_sensor_says_beside_its_energy(house: House) -> None:
+    body = {"readings": [sensor(AT_MS, quality_flag="estimated"), sensor(AT_MS + 900_000, quality_flag=2, colour=1)]}
+    answer = await house.post("/sensors/readings/batch", body)
+    assert (answer["accepted"], answer["rejected"], len(answer["items"])) == (2, 0, 1)
+    assert answer["items"][0]["reason"].startswith("unknown key 'colour'")
+    assert [(note.at_ms, note.flags) for note in house.store.batches[-1].notes] == [(AT_MS, "estimated"), (AT_MS + 900_000, "2")]
 
 
 async def test_a_sample_with_its_own_power_and_without_phase(house: House) -> None:
@@ -274,7 +296,7 @@ async def test_sensor_items_that_cannot_be_taken(house: House) -> None:
         sensor(AT_MS, None),
         sensor(AT_MS, start=iso(AT_MS + 1)),
         sensor(AT_MS, start="later"),
-        sensor(AT_MS, colour=1),
+        sensor(AT_MS, quality_flag="\x00"),
         {"sensor_id": "stranger", "timestamp": AT, "value_kwh": 1},
         sensor(AT_MS, 1),
     ]
@@ -289,7 +311,7 @@ async def test_sensor_items_that_cannot_be_taken(house: House) -> None:
         "energy must be a number",
         "energy needs the start of its period",
         'start must be a time such as "2026-02-07T11:26:00Z"',
-        "unknown key 'colour'",
+        "quality_flag must be a text of at most 64 characters",
         "device 'stranger' is unknown",
     ]
 

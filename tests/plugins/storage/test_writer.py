@@ -56,6 +56,25 @@ async def test_a_row_no_database_takes_is_found_and_put_aside(house: StoredHouse
     assert "storage cannot take" in kept.letter.reason
 
 
+async def test_a_note_is_stored_with_its_reading_and_once(house: StoredHouse) -> None:
+    for value in (1.0, 1.0, 5.0):  # new, the same again, a conflict
+        batch = house.batch([("d", "power", value, T0), ("d", "power", 2.0, T0 + 1)])
+        batch.note(batch.feed("d"), "power", T0, sampled_ms=int(value), flags="ok")
+        await house.ingest.store(batch)
+    async with house.storage.read() as conn:
+        notes = (await conn.execute(text("SELECT at_ms, sampled_ms, flags FROM reading_notes"))).all()
+    assert [tuple(note) for note in notes] == [(T0, 1, "ok")]
+
+
+async def test_the_notes_of_many_readings(house: StoredHouse) -> None:
+    batch = house.batch([("d", "power", 1.0, T0 + i) for i in range(3000)])
+    for i in range(3000):
+        batch.note(batch.feed("d"), "power", T0 + i, flags="ok" if i % 2 else None)
+    await house.ingest.store(batch)
+    async with house.storage.read() as conn:
+        assert (await conn.execute(text("SELECT count(*), count(flags) FROM reading_notes"))).one() == (3000, 1500)
+
+
 async def test_deltas_of_one_end_differ_by_their_start(house: StoredHouse) -> None:
     batch = house.ingest.batch("test", "test")
     feed = batch.feed("d")
