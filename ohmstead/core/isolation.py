@@ -90,18 +90,21 @@ class SecondLoop:
         self.loop = self._thread = None
         if loop is None or thread is None:
             return
-        asyncio.run_coroutine_threadsafe(_cancel_all(), loop)
-        loop.call_soon_threadsafe(loop.call_later, 0.05, loop.stop)
+        asyncio.run_coroutine_threadsafe(_end(within_s / 2), loop)
         await asyncio.to_thread(thread.join, within_s)
         if thread.is_alive():
             log.error("a plugin blocks its event loop and was left behind")
 
 
-async def _cancel_all() -> None:
+async def _end(within_s: float) -> None:
+    """Cancel everything on the running loop, let it clean up for so long, and stop the loop."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    if tasks:
+        await asyncio.wait({asyncio.gather(*tasks, return_exceptions=True)}, timeout=within_s)
+    await asyncio.sleep(0.01)  # whoever waits elsewhere is told
+    asyncio.get_running_loop().stop()
 
 
 Owner = Callable[[str], str | None]  # the plugin that a source file belongs to

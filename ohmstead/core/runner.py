@@ -150,9 +150,10 @@ class Runner:
 
     def _reading(self, reading: Reading) -> None:
         device = reading.device or self.entry.device
-        self.devices.add(device)
         batch = self._ingest.batch(self._source, FORMAT)
         add(batch, device, reading)
+        if not batch.letters:  # names that the house refuses are endless
+            self.devices.add(device)
         self._ingest.send(batch)
 
     def _meter(self, plugin: str) -> None:

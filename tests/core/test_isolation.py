@@ -29,6 +29,24 @@ async def test_calls_run_on_the_other_thread(second: SecondLoop) -> None:
     assert await second.call(where, within_s=5) == await second.call(where)
 
 
+async def test_what_is_stopped_may_clean_up(second: SecondLoop) -> None:
+    gone = []
+
+    async def connected() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.2)
+            gone.append("said goodbye")
+
+    running = asyncio.create_task(second.call(connected))
+    await until(lambda: second.loop is not None and len(asyncio.all_tasks(second.loop)) == 1)
+    await second.stop()
+    assert gone == ["said goodbye"]
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 async def test_a_sleeping_plugin_delays_only_its_like(second: SecondLoop) -> None:
     async def blocks(call: object) -> str:
         time.sleep(0.3)

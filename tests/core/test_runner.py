@@ -89,6 +89,21 @@ async def test_gone_is_told_once_for_everything_behind_and_back_is_recovered(tmp
     await hub.tasks.stop_all()
 
 
+async def test_names_that_the_house_refuses_are_not_kept(tmp_path: Path) -> None:
+    async def readings(options: Any, context: Any) -> AsyncIterator[Reading]:
+        for number in range(50):
+            yield Reading("power", 1.0, device=f"stranger{number}")
+        yield Reading("power", 1.0, device="meter")
+        await asyncio.Event().wait()
+
+    hub, store, _ = small_house(tmp_path)
+    await hub.runners.apply({"gateway": Entry("gateway", Integration("many", {}, readings), {})})
+    await until(lambda: store.rows)
+    ((runner, _),) = list(hub.runners)
+    assert runner.devices == {"gateway", "meter"}
+    await hub.stop()
+
+
 async def test_only_what_changed_is_restarted(tmp_path: Path) -> None:
     hub, _, _ = small_house(tmp_path)
     one, two = Plug(), Plug()

@@ -190,7 +190,10 @@ def _address(url: str) -> URL:
 
 
 def _redirected(method: str, url: URL, response: aiohttp.ClientResponse) -> URL:
-    target = url.join(URL(response.headers.get(hdrs.LOCATION, "")))
+    try:
+        target = url.join(URL(response.headers.get(hdrs.LOCATION, "")))
+    except ValueError as error:
+        raise Unsupported(f"{_place(url)} redirects to what is no address") from error
     if method != "GET" or target.host != url.host or target.scheme not in (url.scheme, "https"):
         raise Unsupported(f"{_place(url)} redirects to {target.origin() if target.host else 'nowhere'}; use the final address")
     return target

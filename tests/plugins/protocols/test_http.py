@@ -147,13 +147,15 @@ async def test_redirects_stay_on_the_host(context: Context) -> None:
     async def moved(request: web.Request) -> web.Response:
         if request.path == "/new":
             return web.json_response("here")
-        target = {"/old": "/new", "/away": "http://evil.example/new", "/round": "/round"}[request.path]
+        target = {"/old": "/new", "/away": "http://evil.example/new", "/round": "/round", "/odd": "http://[odd"}[request.path]
         return web.Response(status=302, headers={"Location": target})
 
     async with serving(moved) as url:
         assert await context.http.get_json(f"{url}/old") == "here"
         with pytest.raises(Unsupported, match=r"redirects to http://evil\.example"):
             await context.http.get_json(f"{url}/away")
+        with pytest.raises(Unsupported, match="what is no address"):
+            await context.http.get_json(f"{url}/odd")
         with pytest.raises(Unavailable, match="redirects without end"):
             await context.http.get_json(f"{url}/round")
         with pytest.raises(Unsupported, match="use the final address"):
