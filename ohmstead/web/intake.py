@@ -12,6 +12,7 @@ import voluptuous as vol
 
 from ohmstead.core.errors import Invalid
 from ohmstead.core.route import Route
+from ohmstead.core.validate import did_you_mean
 
 DEPTH = 32  # levels of nesting of a JSON body
 _PLACE = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
@@ -105,7 +106,17 @@ def _validate(schema: vol.Schema, value: Any, wrong: str) -> Any:
     try:
         return schema(value)
     except vol.MultipleInvalid as error:
-        raise Invalid(wrong, [{"path": _path(each.path), "message": each.msg} for each in error.errors]) from None
+        raise Invalid(wrong, [{"path": _path(each.path), "message": _message(schema, each)} for each in error.errors]) from None
+
+
+def _message(schema: vol.Schema, error: vol.Invalid) -> str:
+    """What would be right; voluptuous's own words for a key that is missing or unknown say little to people."""
+    if isinstance(error, vol.RequiredFieldInvalid):
+        return "is missing"
+    if error.error_message != "extra keys not allowed":
+        return str(error.msg)
+    known = schema.schema if len(error.path) == 1 and isinstance(schema.schema, Mapping) else ()
+    return f"unknown.{did_you_mean(str(error.path[-1]), known)}"
 
 
 def _path(path: list[Any]) -> str:

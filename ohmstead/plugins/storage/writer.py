@@ -341,7 +341,7 @@ class Writer:
         if self.healthy:
             self.healthy = False
             log.warning(
-                "storage failed, readings wait until it is back: %s: %s", type(error).__name__, error,
+                "storage failed, readings wait until it is back: %s: %s", type(error).__name__, getattr(error, "orig", error),
                 exc_info=None if self._path.is_down(error) else error,
             )  # fmt: skip
         await self._disconnect()
