@@ -123,3 +123,15 @@ def test_a_filter_covers_itself_and_is_one(made: str) -> None:
 @pytest.mark.parametrize("wrong", ["", "a/#/b", "a#", "#a", "a+/b", "a\0b", "x" * 65_536])
 def test_what_is_no_filter(wrong: str) -> None:
     assert problem(wrong) is not None
+
+
+def test_a_packet_that_its_taker_stumbles_over_takes_no_other_along() -> None:
+    frames, packet = Frames(), bytes((0x30, 5, 0, 1)) + b"tab"
+
+    def stumble(data: bytes) -> None:
+        for _ in frames.feed(data):
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        stumble(packet + packet + packet[:4])
+    assert list(frames.feed(packet[4:])) == [(0x30, packet[2:])] * 2

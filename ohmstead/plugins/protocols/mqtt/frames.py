@@ -31,14 +31,16 @@ class Frames:
             data = bytes(self._rest)
             self._rest.clear()
         at, end, self._need = 0, len(data), 2
-        while end - at >= 2:
-            length, body = _length(data, at + 1)
-            if body < 0 or end - body < length:
-                self._need = 0 if body < 0 else body - at + length
-                break
-            yield data[at], data[body : body + length]
-            at = body + length
-        self._rest += data[at:]
+        try:
+            while end - at >= 2:
+                length, body = _length(data, at + 1)
+                if body < 0 or end - body < length:
+                    self._need = 0 if body < 0 else body - at + length
+                    break
+                first, at = data[at], body + length
+                yield first, data[body:at]
+        finally:  # also when whoever takes the packets stumbles over one: the others must not be lost with it
+            self._rest += data[at:]
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
