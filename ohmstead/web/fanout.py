@@ -56,6 +56,8 @@ class Fanout:
         self._groups: dict[Wanted, Group] = {}
         self._by_device: dict[str, set[Group]] = {}
         self._changed: dict[Hashable, tuple[str, object]] = {}
+        self._going: dict[Hashable, tuple[str, object]] = {}  # the rest of the round under way
+        self._began = 0.0
         self._lagging: set[Client] = set()
         self._timer: asyncio.Handle | None = None
         self._free_at = 0.0
@@ -107,26 +109,26 @@ class Fanout:
             self._timer = None
 
     def _round(self) -> None:
+        """Send what had changed when the round began, a slice in each turn of the loop; then pause."""
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        self._timer = None
+        if not self._going:
+            self._going, self._changed, self._began = self._changed, {}, loop.time()
         for group in self._plan():
             self._send(group)
-        if self._changed:
+        if self._going:
             self._timer = loop.call_soon(self._round)
             return
         self._catch_up()
         ended = loop.time()
-        self._free_at = ended + max(PAUSE_S, SHARE * (ended - began))
-        if self._lagging and self._timer is None:
-            self._timer = loop.call_at(self._free_at, self._round)
+        self._free_at = ended + max(PAUSE_S, SHARE * (ended - self._began))
+        self._timer = loop.call_at(self._free_at, self._round) if self._changed or self._lagging else None
 
     def _plan(self) -> set[Group]:
         """Frame the next changes that anybody wants, once, and give each to the groups that do."""
         everything = self._groups.get(None)
         touched = set() if everything is None else {everything}
-        for key in list(islice(self._changed, AT_ONCE)):
-            device, change = self._changed.pop(key)
+        for key in list(islice(self._going, AT_ONCE)):
+            device, change = self._going.pop(key)
             groups = self._by_device.get(device, ())
             if not groups and everything is None:
                 continue

@@ -39,7 +39,7 @@ class Work:
         return self.ends
 
     def job(self, cron: str | None = None, every_s: float | None = None, catch_up: bool = True) -> Job:
-        return Job("work", self.run, cron=cron, every_s=every_s, catch_up=catch_up, description="counts")
+        return Job("chore", self.run, cron=cron, every_s=every_s, catch_up=catch_up, description="counts")
 
 
 async def until(true: Callable[[], object], within_s: float = 5.0) -> None:
@@ -84,12 +84,12 @@ async def test_it_runs_when_due_and_tells_how_it_went(house: RegisteredHouse) ->
     begin(house, work.job(every_s=MINUTE))
     await planned(house)
     [shown] = await house.get("/jobs")
-    assert (shown["name"], shown["schedule"], shown["last"]) == ("work", "every 60 s", None)
+    assert (shown["name"], shown["schedule"], shown["last"]) == ("chore", "every 60 s", None)
     await house.clock.advance(59)
     assert work.runs == []
     await house.clock.advance(1)
     await until(lambda: work.ends == 1)
-    await until(lambda: not house.jobs._entries["work"].running)
+    await until(lambda: not house.jobs._entries["chore"].running)
     [shown] = await house.get("/jobs")
     assert shown["last"]["result"] == "ok"
     assert datetime.fromisoformat(shown["next"]) > house.clock.now()
@@ -170,7 +170,7 @@ async def test_a_job_never_overlaps_itself(house: RegisteredHouse) -> None:
     await advance(house, 200)
     assert len(work.runs) == 1
     with pytest.raises(Conflict, match="is running"):
-        await house.ask("POST", "/jobs/work/run")
+        await house.ask("POST", "/jobs/chore/run")
     work.gate.set()
     await until(lambda: work.ends == 1)
     await advance(house, 10)
@@ -195,7 +195,7 @@ async def test_a_run_nobody_saw_the_end_of_is_made_again(house: RegisteredHouse,
     work = Work(house.clock)
     begin(house, work.job(cron="0 3 * * *"))
     await planned(house)
-    await house.jobs._board.claim("work", house.clock.now_ms(), None, due_only=False)  # what a kill -9 leaves behind
+    await house.jobs._board.claim("chore", house.clock.now_ms(), None, due_only=False)  # what a kill -9 leaves behind
     await house.hub.tasks.stop_all()
     later = ManualClock(house.clock.now_ms() + 5_000)
     async with RegisteredHouse(storage_url, tmp_path, later) as other:
@@ -228,10 +228,10 @@ async def test_failures_are_logged_once_and_shown(house: RegisteredHouse, caplog
     await planned(house)
     for runs in (1, 2, 3):
         await advance(house, 61)
-        await until(lambda runs=runs: len(work.runs) == runs and not house.jobs._entries["work"].running)
+        await until(lambda runs=runs: len(work.runs) == runs and not house.jobs._entries["chore"].running)
     [shown] = await house.get("/jobs")
     assert (shown["last"]["result"], shown["last"]["error"]) == ("failed", "ValueError: no luck")
-    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["job work failed; further failures of it are not logged"]
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["job chore failed; further failures of it are not logged"]
     work.error = None
     await advance(house, 61)
     await until(lambda: work.ends == 1)
@@ -241,10 +241,10 @@ async def test_running_one_now(house: RegisteredHouse) -> None:
     work = Work(house.clock)
     begin(house, work.job(cron="0 3 1 1 *"))
     await planned(house)
-    reply = await house.ask("POST", "/jobs/work/run")
+    reply = await house.ask("POST", "/jobs/chore/run")
     assert (reply.status, reply.data["last"]["result"], work.ends) == (200, "ok", 1)
     assert reply.data["next"] == "2027-01-01T03:00:00Z"
-    with pytest.raises(NotFound, match="there is no job 'wrok'; there are work"):
+    with pytest.raises(NotFound, match="there is no job 'wrok'; there are chore"):
         await house.ask("POST", "/jobs/wrok/run")
 
 
@@ -255,7 +255,7 @@ async def test_a_new_schedule_is_planned_anew(house: RegisteredHouse) -> None:
     house.jobs.declare([(False, work.job(cron="0 4 1 1 *"))], "Europe/Berlin")
     await advance(house, 15)
     await planned(house)
-    assert from_ms(house.jobs._entries["work"].next_ms or 0) == datetime(2027, 1, 1, 3, tzinfo=UTC)
+    assert from_ms(house.jobs._entries["chore"].next_ms or 0) == datetime(2027, 1, 1, 3, tzinfo=UTC)
     assert (await house.get("/jobs"))[0]["next"] == "2027-01-01T03:00:00Z"
 
 
