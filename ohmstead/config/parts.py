@@ -71,6 +71,7 @@ class Parts:
     def discover(self) -> Known:
         """Load the plugins that do not ship with Ohmstead; what the configuration may speak of with all of them."""
         self.hub.plugins.discover(self.hub.config_dir / "plugins")
+        self.importers()  # a plugin whose hook raises is quarantined now, and what it declares can be listed
         for plugin, quantity in self.hub.plugins.collect("ohmstead_quantities"):
             try:
                 self.hub.quantities.add(quantity)

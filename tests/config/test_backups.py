@@ -53,7 +53,8 @@ def test_sealed_and_without_the_hub(folder: Write, tmp_path: Path) -> None:
 def test_a_configuration_that_names_another_database(folder: Write, tmp_path: Path) -> None:
     there, file, elsewhere = folder("storage: {url: 'sqlite:///other.db'}\n"), tmp_path / "file", tmp_path / "elsewhere"
     run(there, "devices")
-    run(there, "backup", str(file))
+    made = json.loads(run(there, "backup", str(file), "--json").output)
+    assert made == {"file": str(file), "bytes": file.stat().st_size, "encrypted": False}
     with pytest.raises(ConfigError, match="restore once more"):
         run(elsewhere, "restore", str(file))
     assert "restored the house" in run(elsewhere, "restore", str(file)).output

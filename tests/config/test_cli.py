@@ -163,6 +163,7 @@ def test_tokens(folder: Write) -> None:
     there = folder()
     first, again = run(there, "token").output, run(there, "token").output
     assert first == again
+    assert json.loads(run(there, "token", "--json").output) == {"token": first.strip()}
     assert len(first.strip()) >= 43
     assert run(there, "token", "--new").output != first
     ingest = run(there, "token", "--ingest").output
@@ -347,6 +348,7 @@ async def test_reload_by_command(folder: Write) -> None:
     async with running(there):
         folder("home: {name: B}\nstorage: {durability: power}\n")
         assert (await command(there, "reload")).output == "changed: home\nneeds a restart: storage\n"
+        assert json.loads((await command(there, "reload", "--json")).output) == {"changed": [], "needs_restart": ["storage"]}
 
 
 def test_a_house_that_does_not_stop_is_ended() -> None:

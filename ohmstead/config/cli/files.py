@@ -93,13 +93,19 @@ def pairs(words: tuple[str, ...]) -> dict[str, str]:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--encrypt", is_flag=True, help="Seal it with a passphrase: that of OHMSTEAD_PASSPHRASE, else you are asked.")
+@as_json
 @click.pass_obj
-def backup(config: Path, file: Path, encrypt: bool) -> None:
+def backup(config: Path, file: Path, encrypt: bool, json_: bool) -> None:
     """Write the whole house into FILE: database, configuration, secrets, keys, plugins. The hub may run."""
     from ohmstead.config.cli.whole import back_up
 
     back_up(config, file, _passphrase(new=True) if encrypt else None)
-    click.echo(f"wrote {file}, {file.stat().st_size:,} bytes, and read it back" + ("" if encrypt else "; it holds secrets, keep it safe"))
+    output.data({"file": str(file), "bytes": file.stat().st_size, "encrypted": encrypt}, json_, _show_backed_up)
+
+
+def _show_backed_up(found: dict[str, Any]) -> None:
+    warning = "" if found["encrypted"] else "; it holds secrets, keep it safe"
+    click.echo(f"wrote {found['file']}, {found['bytes']:,} bytes, and read it back{warning}")
 
 
 @click.command()

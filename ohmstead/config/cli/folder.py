@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ohmstead.config.cli import output
 from ohmstead.config.cli.output import as_json
 
 
@@ -62,8 +63,9 @@ def _plain(found: Any) -> dict[str, Any]:
 @click.command()
 @click.option("--new", is_flag=True, help="Make another one: the old one, and every sign-in made with it, ends.")
 @click.option("--ingest", is_flag=True, help="The token that may only send readings.")
+@as_json
 @click.pass_obj
-def token(config: Path, new: bool, ingest: bool) -> None:
+def token(config: Path, new: bool, ingest: bool, json_: bool) -> None:
     """Print the owner's token, which may do everything."""
     from ohmstead.web import tokens
 
@@ -71,4 +73,4 @@ def token(config: Path, new: bool, ingest: bool) -> None:
         raise click.UsageError(f'{config}: there is no such folder; "ohmstead init" makes it')
     made = {(True, True): tokens.new_ingest_token, (True, False): tokens.new_owner_token,
             (False, True): tokens.ingest_token, (False, False): tokens.owner_token}[new, ingest]  # fmt: skip
-    click.echo(made(config / "data"))
+    output.data({"token": made(config / "data")}, json_, lambda found: click.echo(found["token"]))

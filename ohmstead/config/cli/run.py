@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+from ohmstead.config.cli import output
+from ohmstead.config.cli.output import as_json
+
 
 @click.command()
 @click.option("--host", help="Address to listen on, instead of web → host.")
@@ -22,13 +25,16 @@ def run(config: Path, host: str | None, port: int | None) -> None:
 
 
 @click.command()
+@as_json
 @click.pass_obj
-def reload(config: Path) -> None:
+def reload(config: Path, json_: bool) -> None:
     """Make the running hub read its configuration again."""
     from ohmstead.config.cli.api import running
 
-    answer = running(config).call("POST", "/reload")
-    changed, restart = answer["changed"], answer["needs_restart"]
-    click.echo(f"changed: {', '.join(changed)}" if changed else "nothing changed")
-    for what in restart:
+    output.data(running(config).call("POST", "/reload"), json_, _show_reloaded)
+
+
+def _show_reloaded(done: dict[str, list[str]]) -> None:
+    click.echo(f"changed: {', '.join(done['changed'])}" if done["changed"] else "nothing changed")
+    for what in done["needs_restart"]:
         click.echo(f"needs a restart: {what}")
