@@ -36,6 +36,7 @@ async def _serve(folder: Path, options: Mapping[str, str], started: Callable[[Ho
         await house.open()
         await house.start()
         gc.freeze()
+        gc.set_threshold(50_000, 20, 20)  # a batch makes thousands of objects that are gone when it is stored
         gc.enable()
         if started is not None:
             started(house)

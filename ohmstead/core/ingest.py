@@ -21,6 +21,7 @@ from ohmstead.core.states import States
 
 log = logging.getLogger(__name__)
 
+TEXT, DELTA = Kind.TEXT, Kind.DELTA  # looking a member up in its enumeration costs more than all else in `Batch.add`
 FUTURE_MS = 5 * 60_000  # how far ahead of the hub's clock a reading may be
 MAX_SERIES_PER_DEVICE = 500
 RAW_LIMIT = 64_000  # bytes of a refused message that are kept
@@ -68,7 +69,10 @@ class Store(Protocol):
 class Batch:
     """What one source hands over at once. `live` is False for imports, which never touch the live state."""
 
-    __slots__ = ("_ingest", "_settled", "conflicts", "deltas", "format", "letters", "live", "notes", "now_ms", "rows", "source", "texts")
+    __slots__ = (
+        "_ingest", "_latest_ms", "_settled", "conflicts", "deltas", "format", "letters", "live", "notes", "now_ms", "rows", "source",
+        "texts",
+    )  # fmt: skip
 
     def __init__(self, ingest: Ingest, source: str, format: str, live: bool = True) -> None:  # noqa: A002
         self._ingest = ingest
@@ -77,6 +81,7 @@ class Batch:
         self.format = format
         self.live = live
         self.now_ms = ingest.clock.now_ms()
+        self._latest_ms = self.now_ms + FUTURE_MS
         self.rows: list[Row] = []  # gauges and counters
         self.deltas: list[Row] = []
         self.texts: list[Row] = []
@@ -101,10 +106,10 @@ class Batch:
                 return str(refusal)
         if at_ms is None:
             at_ms = self.now_ms
-        elif not EARLIEST_MS <= at_ms <= self.now_ms + FUTURE_MS and (wrong := self._wrong_time(at_ms)):
+        elif not EARLIEST_MS <= at_ms <= self._latest_ms and (wrong := self._wrong_time(at_ms)):
             return wrong
         kind = series.kind
-        if kind is Kind.TEXT:
+        if kind is TEXT:
             if not isinstance(value, str):
                 return f"{quantity} is a text, not {value!r}"
             self.texts.append(Row(series, at_ms, value))
@@ -118,7 +123,7 @@ class Batch:
                 return f"{quantity} is no number of this world"
         if not series.low <= value <= series.high:
             return f"{quantity} {value:g} {series.unit} is outside {series.low:g} … {series.high:g}"
-        if kind is Kind.DELTA:
+        if kind is DELTA:
             if from_ms is None or not EARLIEST_MS <= from_ms < at_ms:
                 return f"{quantity} needs the start of its period, before its end"
             self.deltas.append(Row(series, at_ms, value, from_ms))

@@ -101,12 +101,12 @@ class Group:
     def marks(self) -> list[tuple[int, int]]:
         """(series key, start of the bucket) of every five minutes in which a gauge has new readings, sorted."""
         marks: list[tuple[int, int]] = []
-        series, ends_ms = None, 0
+        series, ends_ms, gauge = None, 0, Kind.GAUGE
         for row in self.rows:  # they are in order, so a mark is new or the last one
             if row.series is not series or row.at_ms >= ends_ms:
                 series, start_ms = row.series, row.at_ms - row.at_ms % BUCKET_MS
                 ends_ms = start_ms + BUCKET_MS
-                if series.kind is Kind.GAUGE:
+                if series.kind is gauge:
                     marks.append((series.key or 0, start_ms))
         return marks
 
