@@ -22,9 +22,10 @@ from ohmstead.plugins.storage.tables import HOME
 SIZES = (2048, 512, 128, 32, 8, 1)  # rows a statement; few different texts, so that all stay prepared
 BAD_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, UnicodeError)
 ADD_SERIES = (
-    "INSERT INTO series (tenant_id, device_id, quantity, kind, unit) VALUES (?, ?, ?, ?, ?)"
-    " ON CONFLICT (tenant_id, device_id, quantity) DO UPDATE SET kind = excluded.kind, unit = excluded.unit RETURNING id"
+    "INSERT INTO series (tenant_id, device_id, quantity, kind, unit) VALUES {rows} ON CONFLICT (tenant_id, device_id, quantity)"
+    " DO UPDATE SET kind = excluded.kind, unit = excluded.unit RETURNING device_id, quantity, id"
 )
+NAMED = 256  # series in a statement: one each would wait for the interpreter lock each time
 
 
 DOWN = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT,
@@ -135,15 +136,20 @@ async def _driver(conn: AsyncConnection) -> Any:
 
 
 def _name(con: sqlite3.Connection, nameless: Sequence[Series]) -> None:
+    keys: dict[tuple[str, str], int] = {}
     con.execute("BEGIN IMMEDIATE")
     try:
-        keys = [con.execute(ADD_SERIES, (HOME, s.device, s.quantity, s.kind.value, s.unit)).fetchone()[0] for s in nameless]
+        for start in range(0, len(nameless), NAMED):
+            some = nameless[start : start + NAMED]
+            sql = ADD_SERIES.format(rows=",".join(["(?,?,?,?,?)"] * len(some)))
+            values = [value for s in some for value in (HOME, s.device, s.quantity, s.kind.value, s.unit)]
+            keys.update({(device, quantity): key for device, quantity, key in con.execute(sql, values).fetchall()})
         con.execute("COMMIT")
     finally:
         if con.in_transaction:
             con.execute("ROLLBACK")
-    for series, key in zip(nameless, keys, strict=True):
-        series.key = key
+    for series in nameless:
+        series.key = keys[series.device, series.quantity]
 
 
 def _insert(con: sqlite3.Connection, group: Group) -> bool:
