@@ -54,22 +54,17 @@ class Bus:
             return
         self._publishing = True
         try:
-            for listener in self._listeners.get(type(event), ()):
-                try:
-                    listener(event)
-                except Exception as error:
-                    self._failed(listener, event, error)
-            while self._waiting:
-                self._deliver(self._waiting.popleft())
+            while True:
+                for listener in self._listeners.get(type(event), ()):
+                    try:
+                        listener(event)
+                    except Exception as error:
+                        self._failed(listener, event, error)
+                if not self._waiting:
+                    return
+                event = self._waiting.popleft()
         finally:
             self._publishing = False
-
-    def _deliver(self, event: Event) -> None:
-        for listener in self._listeners.get(type(event), ()):
-            try:
-                listener(event)
-            except Exception as error:
-                self._failed(listener, event, error)
 
     def _failed(self, listener: Listener[Any], event: Event, error: Exception) -> None:
         if listener not in self._failing:

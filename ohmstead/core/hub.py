@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,15 +76,9 @@ class Hub:
     def jobs(self) -> list[Job]:
         """The work on a schedule that plugins declare; that of foreign plugins runs on the second loop."""
         return [
-            job if plugin.shipped else replace(job, run=self._elsewhere(job.run))
+            job if plugin.shipped else replace(job, run=partial(self.second.call, job.run))
             for plugin, job in self.plugins.collect("ohmstead_jobs", hub=self)
         ]
-
-    def _elsewhere(self, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
-        async def there() -> object:
-            return await work()
-
-        return lambda: self.second.call(there)
 
     def connect(self, store: Store, devices: Any, make_context: Source) -> None:
         """Join ingest and the runners to the storage and the devices' registry."""

@@ -116,7 +116,7 @@ class Batch:
             return None
         if value.__class__ is not float:
             if value.__class__ is not int:
-                return f"{quantity} must be a number, not {_show(value)}"
+                return f"{quantity} must be a number, not {show(value)}"
             try:
                 value = float(value)
             except OverflowError:
@@ -279,6 +279,7 @@ class Ingest:
         self.states.restore(state)
 
 
-def _show(value: Any) -> str:
+def show(value: Any) -> str:
+    """A value for a message, shortened."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "…"

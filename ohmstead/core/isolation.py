@@ -12,7 +12,7 @@ import selectors
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from types import FrameType
 from typing import Any, TypeVar
@@ -50,9 +50,13 @@ class SecondLoop:
         finally:
             loop.close()
 
-    async def call(self, work: Callable[[], Coroutine[Any, Any, T]], within_s: float | None = None) -> T:
-        """The result of a coroutine that runs over there; TimeoutError after `within_s`."""
-        future = asyncio.run_coroutine_threadsafe(work(), self.start())
+    async def call(self, work: Callable[[], Awaitable[T]], within_s: float | None = None) -> T:
+        """The result of `await work()`, all of it over there; TimeoutError after `within_s`."""
+
+        async def there() -> T:
+            return await work()
+
+        future = asyncio.run_coroutine_threadsafe(there(), self.start())
         waiting = asyncio.wrap_future(future)
         try:
             return await (asyncio.wait_for(waiting, within_s) if within_s else waiting)
@@ -207,9 +211,6 @@ def guard(second: SecondLoop, handler: Callable[[Any], Awaitable[T]], within_s: 
     """The same handler, run on the second loop."""
 
     async def elsewhere(call: Any) -> T:
-        async def work() -> T:
-            return await handler(call)
-
-        return await second.call(work, within_s)
+        return await second.call(lambda: handler(call), within_s)
 
     return elsewhere

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Protocol
 
@@ -208,13 +208,9 @@ class Runner:
             if self.entry.foreign is None:
                 await self._clock.timeout(link.command(command), COMMAND_LIMIT_S)
             else:
-                await self._second.call(lambda: _coroutine(link.command(command)), COMMAND_LIMIT_S)
+                await self._second.call(lambda: link.command(command), COMMAND_LIMIT_S)
         except TimeoutError:
             raise Unavailable(f"{self.entry.device} does not answer") from None
-
-
-async def _coroutine(work: Awaitable[None]) -> None:
-    await work
 
 
 def add(batch: Batch, device: str, reading: Reading) -> None:

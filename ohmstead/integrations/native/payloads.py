@@ -13,7 +13,7 @@ import msgspec
 
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS, from_ms, to_ms
 from ohmstead.core.errors import Invalid, Rejected
-from ohmstead.core.ingest import Batch
+from ohmstead.core.ingest import Batch, show
 from ohmstead.core.model import DeviceStatus, Status
 
 TELEMETRY, STATUS, SENSOR = "telemetry", "status", "sensor"  # formats of dead letters
@@ -168,9 +168,3 @@ def _text(given: dict[str, Any], key: str) -> str | None:
     if isinstance(value, int | float):
         return str(value)
     raise Invalid(f"{key} must be a text, not {show(value)}")
-
-
-def show(value: Any) -> str:
-    """A value for a message, shortened."""
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "…"

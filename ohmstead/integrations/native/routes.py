@@ -10,11 +10,11 @@ import msgspec
 
 from ohmstead.core.errors import Forbidden, Invalid
 from ohmstead.core.hub import Hub
-from ohmstead.core.ingest import Batch
+from ohmstead.core.ingest import Batch, show
 from ohmstead.core.model import Person
 from ohmstead.core.route import Call, Handler, Reply, Route
 from ohmstead.integrations.native.outcome import Outcome
-from ohmstead.integrations.native.payloads import ITEMS, TELEMETRY, document, put, show
+from ohmstead.integrations.native.payloads import ITEMS, TELEMETRY, document, put
 from ohmstead.integrations.native.sensors import Sensors
 
 ROOM_WITHIN_S = 5.0

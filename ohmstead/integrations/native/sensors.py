@@ -7,8 +7,8 @@ from typing import Any
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Invalid, Rejected
-from ohmstead.core.ingest import Batch
-from ohmstead.integrations.native.payloads import SENSOR, Refusal, document, instant_ms, refuse, show
+from ohmstead.core.ingest import Batch, show
+from ohmstead.integrations.native.payloads import SENSOR, Refusal, document, instant_ms, refuse
 
 DECLARED_PERIOD_MS = 900_000  # of a sensor's first reading, which has none before it
 KEPT = 20_000  # sensors whose last period is kept in memory

@@ -168,7 +168,7 @@ class Jobs:
     async def _run(self, entry: Entry) -> object:
         """One run: the job itself in a task of its own, so that whatever it raises is looked at, not caught."""
         began = self._clock.monotonic()
-        work = asyncio.ensure_future(self._second.call(entry.job.run, LIMIT_S) if entry.foreign else entry.job.run())  # type: ignore[arg-type]
+        work = asyncio.ensure_future(self._second.call(entry.job.run, LIMIT_S) if entry.foreign else entry.job.run())
         try:
             await asyncio.wait({work})
         finally:
