@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +16,6 @@ from ohmstead.core.ingest import Ingest, Store
 from ohmstead.core.ingest import Registry as Admission
 from ohmstead.core.isolation import SecondLoop, Watchdog, guard
 from ohmstead.core.loader import Loader, Plugin
-from ohmstead.core.plugin import Job
 from ohmstead.core.quantity import Quantities
 from ohmstead.core.route import Route
 from ohmstead.core.runner import FORMAT, Entry, Registry, Runner, Runners, Source, decode
@@ -71,13 +69,6 @@ class Hub:
         return [
             route if plugin.shipped else replace(route, handler=guard(self.second, route.handler))
             for plugin, route in self.plugins.collect("ohmstead_routes", hub=self)
-        ]
-
-    def jobs(self) -> list[Job]:
-        """The work on a schedule that plugins declare; that of foreign plugins runs on the second loop."""
-        return [
-            job if plugin.shipped else replace(job, run=partial(self.second.call, job.run))
-            for plugin, job in self.plugins.collect("ohmstead_jobs", hub=self)
         ]
 
     def connect(self, store: Store, devices: Any, make_context: Source) -> None:

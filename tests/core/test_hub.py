@@ -9,7 +9,7 @@ from ohmstead.core.errors import ConfigError, NotFound, PluginError, RateLimited
 from ohmstead.core.events import StateChanged, Stopping
 from ohmstead.core.hub import Hub
 from ohmstead.core.loader import Plugin
-from ohmstead.core.plugin import Job, hookimpl
+from ohmstead.core.plugin import hookimpl
 from ohmstead.core.route import Route
 from ohmstead.core.runner import Entry
 from tests.fakes.house import small_house, until
@@ -77,7 +77,6 @@ FOREIGN = """
 import asyncio
 from ohmstead.core import hookimpl
 from ohmstead.core.events import StateChanged
-from ohmstead.core.plugin import Job
 from ohmstead.core.route import Route
 
 seen = []
@@ -95,12 +94,6 @@ def ohmstead_routes(hub):
     async def where(call):
         return asyncio.get_running_loop()
     return Route("GET", "/where", where, "read", "Say where it runs")
-
-@hookimpl
-def ohmstead_jobs(hub):
-    async def where():
-        return asyncio.get_running_loop()
-    return Job("where", where, every_s=5)
 """
 
 
@@ -109,8 +102,8 @@ async def test_a_foreign_plugin_listens_and_works_on_the_second_loop(tmp_path: P
     (tmp_path / "plugins" / "foreign.py").write_text(FOREIGN)
     hub, _, _ = small_house(tmp_path)
     hub.plugins.discover(tmp_path / "plugins")
-    ((route,), (job,)) = hub.routes(), hub.jobs()
-    assert await route.handler(None) is await job.run() is hub.second.loop
+    (route,) = hub.routes()
+    assert await route.handler(None) is hub.second.loop
     await hub.start()
     seen = hub.plugins.get("foreign").module.seen
     await until(lambda: seen and hub.bus.wants(StateChanged))
@@ -185,7 +178,7 @@ async def test_a_foreign_task_that_fails_at_once_is_tried_less_and_less_often(tm
     await hub.stop()
 
 
-async def test_shipped_routes_and_jobs_stay_here(tmp_path: Path) -> None:
+async def test_shipped_routes_stay_here(tmp_path: Path) -> None:
     async def here(*call: object) -> object:
         return asyncio.get_running_loop()
 
@@ -194,14 +187,9 @@ async def test_shipped_routes_and_jobs_stay_here(tmp_path: Path) -> None:
         def ohmstead_routes(self, hub: object) -> Route:
             return Route("GET", "/here", here, "read", "Say where")
 
-        @hookimpl
-        def ohmstead_jobs(self, hub: object) -> Job:
-            return Job("here", here, every_s=5)
-
     hub, _, _ = small_house(tmp_path)
     hub.plugins.add("feature", Feature())
     assert hub.routes()[0].handler is here
-    assert hub.jobs()[0].run is here
 
 
 def test_errors_speak_for_themselves() -> None:
