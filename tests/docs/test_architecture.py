@@ -9,7 +9,8 @@ import pytest
 
 HOUSE = Path(__file__).parents[2]
 PAGE = (HOUSE / "docs" / "architecture.md").read_text()
-ROOMS = ["core", "plugins/storage", "plugins/protocols", "plugins/devices", "plugins/jobs", "plugins/history", "web", "integrations", "config"]
+ROOMS = ["core", "plugins/storage", "plugins/protocols", "plugins/devices", "plugins/jobs", "plugins/history", "plugins/tariffs", "plugins/ledger",
+         "plugins/billing", "plugins/reports", "plugins/analytics", "web", "integrations", "config"]
 
 
 @pytest.mark.parametrize("room", ROOMS)

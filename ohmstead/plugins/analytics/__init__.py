@@ -1,0 +1,1 @@
+"""Views of several meter points at once: green energy, comparison of periods."""

@@ -1,0 +1,1 @@
+"""Every cent: contracts, bills, and the check of a supplier's invoice."""

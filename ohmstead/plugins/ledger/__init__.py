@@ -1,0 +1,1 @@
+"""Every kWh: meter points, intervals derived from readings, layers, corrections, findings."""

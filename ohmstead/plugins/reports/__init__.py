@@ -1,0 +1,1 @@
+"""History out: files of readings, intervals and bills."""

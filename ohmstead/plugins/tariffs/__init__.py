@@ -1,0 +1,1 @@
+"""What energy costs: pure price models, and the book of dynamic prices."""
