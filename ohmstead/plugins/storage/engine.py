@@ -53,7 +53,7 @@ def writing(address: Address, durability: str, create: bool) -> AsyncEngine:
         connect_args = {"timeout": 10, "command_timeout": 60, "server_settings": settings}
         return create_async_engine(address.url, poolclass=NullPool, connect_args=connect_args)
     pragmas = (
-        "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA cache_size=-65536;"
+        "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA cache_size=-32768;"
         f"PRAGMA wal_autocheckpoint=20000; PRAGMA synchronous={'FULL' if durability == 'power' else 'NORMAL'};"
     )
     connect = _sqlite(address.file, "rwc" if create else "rw", pragmas)
