@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import starmap
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -200,13 +201,13 @@ class _Ask:
 
     async def _stored(self, table: str, start_ms: int, end_ms: int, limit: int) -> list[Bucket]:
         rows = await self._reader.rows(_ROLLUP.format(table=table), self._key, start_ms, end_ms, limit)
-        return [Bucket(*row) for row in rows]
+        return list(starmap(Bucket, rows))
 
     async def _of_spans(self, source: str, some: Sequence[Span]) -> list[Bucket]:
         if not some:
             return []
         sql = by_bucket(self._reader.engine_name, source, with_first=self._kind is not Kind.GAUGE)
-        return [Bucket(*row) for row in await self._reader.by_bucket(sql, some, self._key, some[0][0], some[-1][1])]
+        return list(starmap(Bucket, await self._reader.by_bucket(sql, some, self._key, some[0][0], some[-1][1])))
 
     async def _next(self, table: str, instant: str, start_ms: int, end_ms: int) -> int | None:
         rows = await self._reader.rows(_NEXT.format(table=table, instant=instant), self._key, start_ms, end_ms)
