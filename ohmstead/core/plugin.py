@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 import pluggy
 
-from ohmstead.core.model import Command, DeviceInfo, Reading, Status
+from ohmstead.core.model import Command, DeviceInfo, Prices, Reading, Status
 from ohmstead.core.quantity import Quantity
 from ohmstead.core.route import Route
 
@@ -27,7 +29,7 @@ PROJECT = "ohmstead"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
-Item = Reading | DeviceInfo | Status
+Item = Reading | DeviceInfo | Status | Prices
 Schema = Mapping[Any, Any]
 
 
@@ -111,19 +113,55 @@ class ImportRow:
     place: str = ""
 
 
+class PeriodRow(msgspec.Struct, frozen=True, gc=False):
+    """The amount of one period [from_ms, to_ms) of a meter point in a file: an integer, 0 or more, in `unit`.
+
+    `unit` is "mWh", or "mL" for gas and water; `estimated` where the file says that nobody measured it.
+    """
+
+    from_ms: int
+    to_ms: int
+    amount: int
+    estimated: bool = False
+    unit: str = "mWh"
+    place: str = ""
+
+
+class RegisterRow(msgspec.Struct, frozen=True, gc=False):
+    """What the display of a meter point's meter showed at one instant: an integer, 0 or more, in `unit`, as in PeriodRow."""
+
+    at_ms: int
+    amount: int
+    unit: str = "mWh"
+    place: str = ""
+
+
+Found = ImportRow | PeriodRow | RegisterRow | str
+
+
+class Into(StrEnum):
+    """Where the rows of a file go."""
+
+    DEVICES = "devices"  # ImportRow: readings, as the devices would have sent them
+    METER_POINT = "meter_point"  # PeriodRow or RegisterRow: a numbered import of one meter point
+
+
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """Reads readings from a file.
+    """Reads rows from a file.
 
-    `read(path, options)` yields ImportRow, or a str: a mistake of that place, which is skipped and reported.
-    `size(path)` is the number of bytes `progress` counts towards.
+    `read(path, options)` yields rows of the kind that `into` says, or a str: a mistake of that place, which is skipped
+    and reported. What cannot be read at all raises Invalid. `layer` is where rows of a meter point go unless told:
+    live, manual or settled. Two importers may have one name when they go into different places.
     """
 
     name: str
     suffixes: tuple[str, ...]
     schema: Schema
-    read: Callable[[Path, Mapping[str, Any]], Iterator[ImportRow | str]]
+    read: Callable[[Path, Mapping[str, Any]], Iterator[Found]]
     description: str = ""
+    into: Into = Into.DEVICES
+    layer: str = "settled"
 
 
 @dataclass(slots=True)

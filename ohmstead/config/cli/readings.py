@@ -18,13 +18,10 @@ from ohmstead.config.mistakes import mistakes
 from ohmstead.config.parts import Parts
 from ohmstead.config.sections import DATABASE
 from ohmstead.core.errors import ConfigError, Invalid
-from ohmstead.core.plugin import Importer, ImportRow
+from ohmstead.core.plugin import Found, Importer, ImportRow, Into
 
 PORTION = 5000  # readings sent at once
 SHOWN = 20  # mistakes that are told by the word
-
-Found = ImportRow | str
-
 
 class Progress(msgspec.Struct):
     """How far an import is: what it took from the reader, and what became of that."""
@@ -76,13 +73,13 @@ class Notebook:
         self.path.unlink(missing_ok=True)
 
 
-def importers(folder: Path) -> list[Importer]:
-    """The readers of files that the house's plugins declare."""
+def importers(folder: Path, into: Into = Into.DEVICES) -> list[Importer]:
+    """The readers of files that the house's plugins declare, of those whose rows go there."""
 
     async def collect() -> list[Importer]:
         parts = Parts(folder, DATABASE, "process")
         parts.discover()
-        return parts.importers()
+        return [importer for importer in parts.importers() if importer.into is into]
 
     return asyncio.run(collect())
 
