@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ohmstead.core.model import DeviceStatus, Row, Series, State
+from ohmstead.core.model import DeviceStatus, Prices, Row, Series, State
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -35,6 +35,14 @@ class SeriesAdded(Event, frozen=True):
     """A series exists for the first time in this run."""
 
     series: Series
+
+
+class PricesHeard(Event, frozen=True):
+    """A feed gave prices of a series; `source` is the integration and device it came from."""
+
+    series: str
+    prices: Prices
+    source: str
 
 
 class DeviceStatusChanged(Event, frozen=True):

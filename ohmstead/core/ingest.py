@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS, Clock
 from ohmstead.core.errors import Rejected, Unavailable
-from ohmstead.core.events import DeadLettered, SeriesAdded
-from ohmstead.core.model import DeadLetter, Note, Row, Series, State
+from ohmstead.core.events import DeadLettered, PricesHeard, SeriesAdded
+from ohmstead.core.model import DeadLetter, Note, Prices, Row, Series, State
 from ohmstead.core.quantity import Kind, Quantities
 from ohmstead.core.states import States
 
@@ -246,6 +246,11 @@ class Ingest:
             self.refused += len(batch.letters)
             self.bus.publish(DeadLettered(batch.source, batch.letters[0].reason, len(batch.letters)))
         self._store.put(batch)
+
+    def hear(self, prices: Prices, device: str, source: str) -> None:
+        """Prices that a device gives: it lives, and whoever keeps prices hears of them. Rejected like `feed`."""
+        self.feed(device, source, self.clock.now_ms())
+        self.bus.publish(PricesHeard(prices.series or device, prices, source))
 
     async def store(self, batch: Batch, within_s: float = 10.0) -> None:
         """Send a batch and wait for its commit. Unavailable when that takes longer: the sender should try again."""

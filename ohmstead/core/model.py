@@ -7,7 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -48,7 +50,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """A device that a gateway announces, or what a device says of itself (`id` None: the one whose stream it is)."""
+    """A device that a gateway announces, or what a device says of itself (`id` None: the one whose stream it is).
+
+    `quiet_s` is for how long its kind is silent while all is well, for those that speak seldom.
+    """
 
     id: str | None = None
     name: str | None = None
@@ -59,6 +64,54 @@ class DeviceInfo:
     serial: str | None = None
     via: str | None = None
     tags: tuple[str, ...] = ()
+    quiet_s: float | None = None
+
+
+PRICE_BOUND = 1_000_000  # money per kWh
+PRICE_DIGITS = 12  # decimals of a price per kWh that are kept, exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a kWh costs from `start` up to `end`, both aware, exactly, in the currency of its `Prices`.
+
+    It may be negative. ValueError for a naive time, an end that is not after the start, and a price that is no number,
+    is beyond ±1,000,000 or has more than 12 decimals.
+    """
+
+    start: datetime
+    end: datetime
+    per_kwh: Decimal
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError(f"a price for a time without a zone: {self.start.isoformat()}")
+        if self.start >= self.end:
+            raise ValueError(f"a price ends at {self.end.isoformat()}, which is not after its start {self.start.isoformat()}")
+        if not self.per_kwh.is_finite() or abs(self.per_kwh) >= PRICE_BOUND:
+            raise ValueError(f"{self.per_kwh} is no price of a kWh")
+        if self.per_kwh.normalize().as_tuple().exponent < -PRICE_DIGITS:  # type: ignore[operator]  # it is finite
+            raise ValueError(f"a price of {self.per_kwh} has more than {PRICE_DIGITS} decimals")
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Prices that a feed gives, of one series and in one currency (ISO 4217), none overlapping another.
+
+    `series` is None for the one named like the device whose stream yields them. The same again changes nothing; other
+    prices for the same time replace those before. ValueError for prices that overlap, or a name or currency that is none.
+    """
+
+    currency: str
+    prices: tuple[Price, ...]
+    series: str | None = None
+
+    def __post_init__(self) -> None:
+        if re.fullmatch(r"[A-Z]{3}", self.currency) is None or not (self.series is None or is_slug(self.series)):
+            raise ValueError(f"prices of {self.series!r} in {self.currency!r}: expected an id and a currency code such as EUR")
+        for before, after in pairwise(sorted(self.prices, key=lambda price: price.start)):
+            if after.start < before.end:
+                raise ValueError(f"two prices for {after.start.isoformat()}: {before.per_kwh} and {after.per_kwh}")
 
 
 class DeviceStatus(StrEnum):
@@ -183,6 +236,9 @@ class Person:
         return "*" in self.scopes or scope in self.scopes
 
 
+OFFLINE_AFTER_S = 120.0  # unless somebody says otherwise
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """A physical thing as the registry knows it; its live status and times are beside it, not in it."""
@@ -198,6 +254,6 @@ class Device:
     via: str | None = None
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    offline_after_s: float = 120.0
+    offline_after_s: float = OFFLINE_AFTER_S
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     origin: str = "api"  # yaml (read-only over the API), api, or auto

@@ -17,7 +17,7 @@ from ohmstead.core.clock import Clock, from_ms, to_ms
 from ohmstead.core.errors import NotFound, PluginError, Rejected, Unavailable, Unsupported
 from ohmstead.core.ingest import Batch, Ingest
 from ohmstead.core.isolation import SecondLoop
-from ohmstead.core.model import Command, DeviceInfo, DeviceStatus, Reading, Status
+from ohmstead.core.model import Command, DeviceInfo, DeviceStatus, Prices, Reading, Status
 from ohmstead.core.plugin import Integration, Item, Link
 from ohmstead.core.supervise import Task, Tasks
 
@@ -131,8 +131,10 @@ class Runner:
                 self._told(item)
             except Rejected as refusal:
                 self._refuse(item, str(refusal))
+        elif isinstance(item, Prices):
+            self._ingest.hear(item, self.entry.device, self._source)
         else:
-            raise PluginError(f"a stream yields Reading, DeviceInfo or Status, not {type(item).__name__}")
+            raise PluginError(f"a stream yields Reading, DeviceInfo, Status or Prices, not {type(item).__name__}")
 
     def _told(self, item: DeviceInfo | Status) -> None:
         if isinstance(item, DeviceInfo):

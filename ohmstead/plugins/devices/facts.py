@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ohmstead.core.model import Device, DeviceInfo
+from ohmstead.core.model import OFFLINE_AFTER_S, Device, DeviceInfo
 
 FACTS = ("manufacturer", "model", "firmware", "serial")
 
@@ -21,4 +21,6 @@ def filled(device: Device, info: DeviceInfo) -> Device:
         facts["via"] = info.via
     if info.tags and not device.tags:
         facts["tags"] = info.tags
+    if info.quiet_s is not None and device.offline_after_s == OFFLINE_AFTER_S:
+        facts["offline_after_s"] = info.quiet_s
     return replace(device, **facts)

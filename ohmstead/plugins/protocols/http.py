@@ -113,6 +113,13 @@ class Http:
         """The JSON that `url` answers with, at most `limit` bytes of it, within `timeout_s` seconds."""
         return _json(url, await self._fetch("GET", url, timeout_s, limit, params=params, headers=headers))
 
+    async def get(
+        self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None,
+        timeout_s: float = TIMEOUT_S, limit: int = LIMIT,
+    ) -> bytes:  # fmt: skip
+        """The bytes that `url` answers with, for what is no JSON or is decoded into types; none for 204."""
+        return await self._fetch("GET", url, timeout_s, limit, params=params, headers=headers)
+
     async def post_json(
         self, url: str, body: Any, *, headers: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S, limit: int = LIMIT
     ) -> Any:
