@@ -1,0 +1,1 @@
+"""What people change of the past: numbered, reasoned, signed, previewed, undoable."""
