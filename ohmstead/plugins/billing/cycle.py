@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from ohmstead.core.clock import from_ms, iso, to_ms
@@ -100,7 +101,7 @@ class Cycle:
     def between(self, start_ms: int, end_ms: int) -> Iterator[Period]:
         """The periods that overlap a span, in order, none of them cut."""
         if self.dates:
-            found = [Period(*pair) for pair in zip(self._readings(), self._readings()[1:], strict=False)]
+            found = [Period(*pair) for pair in pairwise(self._readings())]
             yield from (period for period in found if period.start_ms < end_ms and period.end_ms > start_ms)
             return
         period = self.containing(start_ms)

@@ -1,0 +1,75 @@
+"""A contract: which meter points are billed, under which tariffs, in which periods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from ohmstead.plugins.billing.cycle import Cycle, Moment, Period
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One contract, checked. `tariffs` are ids, each with the instant from which it applies, in order; `zone` is the location's.
+
+    It holds from `start_ms` to just before `end_ms`; None is open. `origin` is yaml (read-only over the API) or api.
+    """
+
+    id: str
+    name: str
+    location: str
+    zone: str
+    currency: str
+    tariffs: tuple[tuple[int, str], ...]
+    cycle: Cycle
+    imports: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+    supplier: str | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+    origin: str = "api"
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """All meter points it bills."""
+        return self.imports + self.exports
+
+    def period(self, at_ms: int) -> Period | None:
+        """The billing period of an instant, cut to the contract; None before and after it."""
+        return self.cycle.containing(at_ms).within(self.start_ms, self.end_ms) if self.holds(at_ms) else None
+
+    def holds(self, at_ms: int) -> bool:
+        """Whether an instant lies in the contract."""
+        return (self.start_ms is None or at_ms >= self.start_ms) and (self.end_ms is None or at_ms < self.end_ms)
+
+    def overlaps(self, other: Contract) -> bool:
+        """Whether the two hold at the same time."""
+        return _before(self.start_ms, other.end_ms) and _before(other.start_ms, self.end_ms)
+
+
+def _before(start_ms: int | None, end_ms: int | None) -> bool:
+    return start_ms is None or end_ms is None or start_ms < end_ms
+
+
+def contract(slug: str, given: Mapping[str, Any], zone: str, currency: str, origin: str) -> Contract:
+    """The contract that validated options describe; `currency` is the house's."""
+    cut = given["cycle"]
+    moment = Moment(zone, cut["at"], cut["clock"] == "standard")
+    first = cut.get("first") or (2000, 1)
+    tariff = given["tariff"]
+    dated = [(moment.on(each["from"]), each["tariff"]) for each in tariff] if isinstance(tariff, list) else [(_EVER, tariff)]
+    return Contract(
+        slug, given.get("name", slug), given.get("location", "home"), zone, given.get("currency", currency), tuple(dated),
+        Cycle(moment, cut["day"], cut["months"], first, tuple(cut.get("dates", ()))),
+        tuple(given.get("import", ())), tuple(given.get("export", ())), given.get("supplier"),
+        _instant(moment, given.get("start")), _instant(moment, given.get("end")), origin,
+    )  # fmt: skip
+
+
+_EVER = -(1 << 62)  # before all time
+
+
+def _instant(moment: Moment, day: date | None) -> int | None:
+    return None if day is None else moment.on(day)

@@ -1,0 +1,186 @@
+"""All contracts of the house: those of the YAML and those that the API made, checked against what they speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+import voluptuous as vol
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ohmstead.core.clock import Clock
+from ohmstead.core.errors import Conflict, Invalid, NotFound
+from ohmstead.core.validate import did_you_mean
+from ohmstead.plugins.billing.contract import Contract, contract
+from ohmstead.plugins.billing.schemas import CONTRACT
+from ohmstead.plugins.billing.tables import contracts as table
+from ohmstead.plugins.devices.locations import Locations
+from ohmstead.plugins.ledger.points import MeterPoints
+from ohmstead.plugins.storage.storage import Storage
+
+Options = Mapping[str, Any]
+Problem = tuple[str, str]  # the option, and what is wrong with it
+CurrencyOf = Callable[[str], str | None]  # of a tariff; None: there is no such tariff
+
+
+class Contracts:
+    """The contracts, in memory. `currency` is the house's; `currency_of` that of a tariff, None where there is none of that id."""
+
+    def __init__(self, storage: Storage, clock: Clock, locations: Locations, points: MeterPoints, currency_of: CurrencyOf) -> None:
+        self._storage, self._clock, self._locations, self._points = storage, clock, locations, points
+        self._currency_of = currency_of
+        self._given: dict[str, tuple[Options, str]] = {}  # validated options, and where they are from
+        self.currency = "EUR"
+
+    async def open(self) -> None:
+        """Read what the API made."""
+        async with self._storage.read() as connection:
+            found = await connection.execute(select(table.c.id, table.c.body).where(table.c.tenant_id == self._storage.tenant_id))
+            for slug, body in found:
+                self._given.setdefault(slug, (vol.Schema(CONTRACT)(msgspec.json.decode(body)), "api"))
+
+    def from_yaml(self, defined: Mapping[str, Options]) -> None:
+        """Make these the YAML's contracts."""
+        kept = {slug: (options, origin) for slug, (options, origin) in self._given.items() if origin == "api" and slug not in defined}
+        self._given = {**kept, **{slug: (options, "yaml") for slug, options in defined.items()}}
+
+    def __iter__(self) -> Iterator[Contract]:
+        return iter([self._made(slug, *self._given[slug]) for slug in sorted(self._given)])
+
+    def get(self, slug: str) -> Contract:
+        """The contract; NotFound."""
+        if slug not in self._given:
+            raise NotFound(f"there is no contract {slug[:64]!r}.{did_you_mean(slug, self._given) or _list(self._given)}")
+        return self._made(slug, *self._given[slug])
+
+    def options(self, slug: str) -> Options:
+        """What a contract was described with."""
+        return self._given[self.get(slug).id][0]
+
+    def of_point(self, point: str) -> list[Contract]:
+        """The contracts that bill a meter point."""
+        return [each for each in self if point in each.points]
+
+    def first(self, location: str) -> Contract | None:
+        """The first contract of a location, by id."""
+        return next((each for each in self if each.location == location), None)
+
+    def problems(self, new: Contract) -> Iterator[Problem]:
+        """What is wrong with a contract although each option by itself is right."""
+        if new.location not in self._locations:
+            yield "location", f"there is no location {new.location!r}.{did_you_mean(new.location, [p.id for p in self._locations])}"
+        yield from self._period(new)
+        for _, tariff in new.tariffs:
+            yield from self._tariff(new, tariff)
+        yield from self._meter_points(new)
+        for other in self:
+            shared = sorted({*new.points} & {*other.points})
+            if other.id != new.id and shared and new.overlaps(other):
+                yield "import", f"contract {other.id!r} bills {shared[0]} at the same time; end one of them before the other starts"
+
+    def _period(self, new: Contract) -> Iterator[Problem]:
+        if new.start_ms is not None and new.end_ms is not None and new.end_ms <= new.start_ms:
+            yield "end", "lies before the start, or on it; expected a later day"
+
+    def _tariff(self, new: Contract, tariff: str) -> Iterator[Problem]:
+        currency = self._currency_of(tariff)
+        if currency is None:
+            yield "tariff", f"there is no tariff {tariff!r}"
+        elif currency != new.currency:
+            yield "tariff", f"tariff {tariff!r} is in {currency}, the contract in {new.currency}; a contract has one currency"
+
+    def _meter_points(self, new: Contract) -> Iterator[Problem]:
+        if not new.points:
+            yield "import", "expected at least one meter point to import or export by"
+        for option, points in (("import", new.imports), ("export", new.exports)):
+            for point in points:
+                if self._points.find(point) is None:
+                    yield option, f"there is no meter point {point!r}.{did_you_mean(point, [p.id for p in self._points])}"
+        twice = sorted({point for point in new.points if new.points.count(point) > 1})
+        if twice:
+            yield "export" if twice[0] in new.exports else "import", f"{twice[0]} is named twice"
+        units = {found.unit for point in new.points if (found := self._points.find(point)) is not None}
+        if len(units) > 1:
+            yield "import", "the meter points measure different things, m³ and kWh; make a contract for each"
+
+    async def add(self, slug: str, given: Options) -> Contract:
+        """Keep a contract that the API makes. Conflict when the id is taken, Invalid for what cannot be."""
+        if slug in self._given:
+            raise Conflict(f"contract {slug!r} exists already")
+        return await self._keep(slug, given, new=True)
+
+    async def change(self, slug: str, given: Options) -> Contract:
+        """Keep a contract with other options. NotFound, Conflict for one of the YAML, Invalid."""
+        self.writable(slug)
+        return await self._keep(slug, given, new=False)
+
+    async def remove(self, slug: str) -> None:
+        """Forget a contract of the API; its issued bills stay. NotFound, Conflict for one of the YAML."""
+        self.writable(slug)
+
+        async def write(tx: AsyncConnection) -> None:
+            await tx.execute(delete(table).where(*self._row(slug)))
+
+        await self._storage.write(write)
+        self._given.pop(slug, None)
+
+    def writable(self, slug: str) -> Contract:
+        """The contract if it may be changed over the API; Conflict for one of the YAML."""
+        found = self.get(slug)
+        if found.origin == "yaml":
+            raise Conflict(f"contract {slug!r} is defined in the configuration file; change it there")
+        return found
+
+    def checked(self, slug: str, given: Options, origin: str = "api") -> Contract:
+        """The contract that options describe. Invalid with all that is wrong with it."""
+        new = self._made(slug, given, origin)
+        refuse(self.problems(new))
+        return new
+
+    async def _keep(self, slug: str, given: Options, new: bool) -> Contract:
+        made = self.checked(slug, given)
+        body = msgspec.json.encode(plain(given)).decode()
+
+        async def write(tx: AsyncConnection) -> None:
+            if new:
+                row = {"tenant_id": self._storage.tenant_id, "id": slug, "body": body, "created_ms": self._clock.now_ms()}
+                await tx.execute(insert(table).values(row))
+            else:
+                await tx.execute(update(table).where(*self._row(slug)).values(body=body))
+
+        await self._storage.write(write)
+        self._given[slug] = (given, "api")
+        return made
+
+    def _row(self, slug: str) -> tuple[Any, Any]:
+        return table.c.tenant_id == self._storage.tenant_id, table.c.id == slug
+
+    def _made(self, slug: str, given: Options, origin: str) -> Contract:
+        return contract(slug, given, self._locations.zone_of(given.get("location", "home")), self.currency, origin)
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """Invalid with all of them, if there are any."""
+    found = [{"path": option, "message": text} for option, text in problems]
+    if found:
+        raise Invalid("; ".join(f"{each['path']}: {each['message']}" for each in found), found)
+
+
+def plain(given: Options) -> Any:
+    """Options as JSON shows them, and as the schema takes them again."""
+    if isinstance(given, Mapping):
+        return {key: plain(value) for key, value in given.items()}
+    if isinstance(given, list):
+        return [plain(value) for value in given]
+    if isinstance(given, tuple):
+        return f"{given[0]:04}-{given[1]:02}"
+    if hasattr(given, "isoformat"):
+        return given.isoformat()[:10] if not hasattr(given, "minute") else given.isoformat("minutes")
+    return given
+
+
+def _list(known: Iterable[str]) -> str:
+    names = sorted(known)
+    return f" There are {', '.join(names)}" if names else " There are none yet"
