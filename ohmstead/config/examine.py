@@ -49,7 +49,7 @@ async def _problems(folder: Path) -> Findings:
 
 async def _references(parts: Parts, checked: Checked) -> list[configured.Problem]:
     """What refers to nothing. What the files do not know may have been made over the API, so the house is asked too."""
-    found = list(configured.problems(parts.devices, checked.configured))
+    found = list(parts.problems(checked))
     lock, folder = Lock(parts.hub.data_dir), parts.hub.config_dir
     if not found:
         return []
@@ -65,7 +65,7 @@ async def _references(parts: Parts, checked: Checked) -> list[configured.Problem
         await parts.storage.open(parts.tables())
         ends.push_async_callback(parts.storage.close)
         await parts.devices.open()
-        return list(configured.problems(parts.devices, checked.configured))
+        return list(parts.problems(checked))
 
 
 def json_schema(folder: Path) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class House:
     def check(self, document: Document) -> Checked:
         """The configuration checked whole, against what the database holds too; ConfigError with every mistake."""
         checked = check(document, self.known, self.folder)
-        for keys, text in configured.problems(self.parts.devices, checked.configured):
+        for keys, text in self.parts.problems(checked):
             document.wrong(keys, text)
         raise_problems(document)
         return checked

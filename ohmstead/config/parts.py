@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ohmstead.config.check import Known
+from ohmstead.config.check import Checked, Known
 from ohmstead.config.messaging import Messaging
 from ohmstead.config.sections import SECTIONS
 from ohmstead.core.clock import Clock
@@ -21,6 +21,7 @@ from ohmstead.integrations.csv_file import CsvFile
 from ohmstead.integrations.demo_house import DemoHouse
 from ohmstead.integrations.line_protocol import LineProtocol
 from ohmstead.integrations.native import Native
+from ohmstead.plugins.devices import configured
 from ohmstead.plugins.devices.plugin import DevicesPlugin
 from ohmstead.plugins.devices.registry import Devices
 from ohmstead.plugins.history.plugin import HistoryPlugin
@@ -94,6 +95,13 @@ class Parts:
         if plugin.shipped:
             raise ConfigError(f"plugin {plugin.name}: {reason}")
         self.hub.plugins.quarantine(plugin, reason)
+
+    def problems(self, checked: Checked) -> Iterator[configured.Problem]:
+        """What of a configuration clashes with what the house holds, or with itself, although each part by itself is right."""
+        yield from configured.problems(self.devices, checked.configured)
+        for plugin, section in self.hub.plugins.collect("ohmstead_sections", hub=self.hub):
+            if plugin.shipped and section.problems is not None:
+                yield from (((section.key, *keys), text) for keys, text in section.problems(checked.sections))
 
     async def hand(self, section: Section, value: Any) -> None:
         """Give a plugin its part of the YAML, if it asked for it; a foreign one that raises or hangs is quarantined."""

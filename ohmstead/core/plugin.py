@@ -69,7 +69,9 @@ class Section:
     """A top-level part of the YAML: its key, schema, and what to do with it.
 
     `apply(value)` is called at start and after a reload that changed it, with validated data; None when the part is
-    missing. `restart` names what of it needs a restart of the hub.
+    missing. `problems(sections)` is asked before that, with the house open and all validated parts by key: what of this
+    one clashes with them or with what the house holds, as the keys that lead there from `key` on and what is wrong.
+    `restart` names what of it needs a restart of the hub.
     """
 
     key: str
@@ -78,6 +80,7 @@ class Section:
     description: str = ""
     default: Any = None
     restart: bool = False
+    problems: Callable[[Mapping[str, Any]], Iterable[tuple[tuple[str, ...], str]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
