@@ -1,0 +1,58 @@
+"""The ledger: what each meter point measured, slot by slot, whatever it is derived from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ohmstead.plugins.ledger.marks import Marks
+from ohmstead.plugins.ledger.points import MeterPoints
+from ohmstead.plugins.ledger.rollups import Rollup
+from ohmstead.plugins.ledger.sheet import Layer, Sheet
+
+if TYPE_CHECKING:
+    from ohmstead.core.bus import Bus
+    from ohmstead.core.clock import Clock
+    from ohmstead.plugins.devices.registry import Devices
+    from ohmstead.plugins.storage.storage import Storage
+
+
+class Ledger:
+    """The service other rooms use: `hub.get(Ledger)`. Belongs to the event loop's thread."""
+
+    def __init__(self, storage: Storage, devices: Devices, bus: Bus, clock: Clock) -> None:
+        self._storage, self._devices, self._bus, self._clock = storage, devices, bus, clock
+        self.points = MeterPoints(devices.locations)
+        self.marks = Marks()
+
+    async def open(self) -> None:
+        """Read what the database holds. Storage and devices must be open."""
+
+    async def sheets(
+        self, slugs: Sequence[str], start_ms: int, end_ms: int, known_at_ms: int | None = None
+    ) -> dict[str, list[Sheet]]:
+        """The resolved slots of meter points that touch [start, end), in order; each slot is of the highest layer that speaks.
+
+        The sheets of a meter point follow each other without a hole; there is more than one only where the length of
+        slots changes. `known_at_ms` leaves out imports and corrections recorded later. NotFound.
+        """
+        raise NotImplementedError
+
+    async def layers(self, slug: str, start_ms: int, end_ms: int) -> Mapping[Layer, list[Sheet]]:
+        """What every layer says of the slots that touch [start, end), winners and losers. NotFound."""
+        raise NotImplementedError
+
+    async def registers(self, slug: str, start_ms: int, end_ms: int) -> Mapping[str, list[Sheet]]:
+        """The live slots of each tariff register, "t1", "t2"…, of the series that the bindings have. NotFound."""
+        raise NotImplementedError
+
+    async def rollups(self, slugs: Sequence[str], resolution: str, start_ms: int, end_ms: int) -> dict[str, list[Rollup]]:
+        """The stored hours, days, months or years that touch [start, end), in order. NotFound, Invalid."""
+        raise NotImplementedError
+
+    async def caught_up(self, within_s: float) -> None:
+        """Wait until all that was stored before this call is derived; Unavailable when that takes longer."""
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        """Something was marked outside of the readings: derive it."""

@@ -1,0 +1,39 @@
+"""What the ledger declares to the house. Every part of it adds its sections and routes to the lists here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ohmstead.core.plugin import Section, Tables, hookimpl
+from ohmstead.core.route import Route
+from ohmstead.plugins.ledger.tables import TABLES
+
+if TYPE_CHECKING:
+    from ohmstead.core.hub import Hub
+    from ohmstead.plugins.ledger.ledger import Ledger
+
+
+class LedgerPlugin:
+    """The ledger as a plugin like anyone's."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    @hookimpl
+    def ohmstead_tables(self) -> list[Tables]:
+        """The ledger's tables."""
+        return [TABLES]
+
+    @hookimpl
+    def ohmstead_sections(self, hub: Hub) -> list[Section]:
+        """`meter_points:` and `ledger:`."""
+        return []
+
+    @hookimpl
+    def ohmstead_routes(self, hub: Hub) -> list[Route]:
+        """Meter points, intervals, imports, corrections, findings, verify."""
+        return []
+
+    @hookimpl
+    def ohmstead_started(self, hub: Hub) -> None:
+        """Derive from now on."""

@@ -1,0 +1,237 @@
+"""The tables of the ledger.
+
+What people say is kept in rows that are never changed in substance: meter points, bindings, imports, corrections. What
+is derived from it and from the readings — tracks, layers, rollups, findings — can be thrown away and comes back the
+same. Rows below a meter point, a binding or an import carry its tenant through it. `day` counts UTC days since 1970.
+Columns of slots are little-endian arrays, see days.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+
+from ohmstead.core.plugin import Tables
+
+metadata = MetaData()
+
+
+def _tenant() -> Column[int]:
+    return Column("tenant_id", Integer, nullable=False)
+
+
+meter_points = Table(
+    "meter_points",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("slug", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("location", Text, nullable=False),
+    Column("parent", Text),  # slug of the meter point it hangs under; NULL: under its location's consumption
+    Column("category", Text),
+    Column("device", Text),
+    Column("flow", Text),
+    Column("origin", Text, nullable=False),  # yaml, api, or auto
+    Column("created_ms", BigInteger, nullable=False),
+    Column("removed_ms", BigInteger),  # its intervals stay
+    UniqueConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "slug"),
+    sqlite_autoincrement=True,
+)
+
+bindings = Table(  # what measures a meter point from when to when; an id is never used again
+    "bindings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("point_id", Integer, nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger),  # NULL: still; else the first instant behind it
+    Column("automatic", Integer, nullable=False),  # 1: the hub chose it and may change it
+    Column("body", Text, nullable=False),  # JSON object: terms, longest gap, plausible maximum
+    UniqueConstraint("tenant_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+slot_lengths = Table(
+    "slot_lengths",
+    metadata,
+    Column("tenant_id", Integer, primary_key=True),
+    Column("from_day", Integer, primary_key=True),
+    Column("slot_ms", Integer, nullable=False),
+)
+
+ledger_marks = Table(  # readings of a bound series that are stored and not yet derived from
+    "ledger_marks",
+    metadata,
+    Column("series_id", Integer, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("from_ms", BigInteger, nullable=False),  # the earliest of them
+    Column("generation", Integer, nullable=False),  # counts the groups that brought some
+)
+
+point_marks = Table(  # spans of a meter point to derive anew, one row for each reason; gone once done
+    "point_marks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("point_id", Integer, nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger),  # NULL: to the end
+    Column("reach", Text, nullable=False),  # tracks: from the readings on; layers: only what lies over them
+    sqlite_autoincrement=True,
+)
+
+track_days = Table(  # the energy one term of a binding measured, by slot
+    "track_days",
+    metadata,
+    Column("binding_id", Integer, primary_key=True),
+    Column("term", Integer, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("slot_ms", Integer, nullable=False),
+    Column("energy", LargeBinary, nullable=False),
+    Column("cover", LargeBinary),  # NULL: all of the day is measured
+    Column("state", LargeBinary),  # the last checkpoint in this day, from which derivation can go on
+)
+
+verdicts = Table(  # readings of registers that were no plain step: what findings are made of
+    "verdicts",
+    metadata,
+    Column("binding_id", Integer, primary_key=True),
+    Column("term", Integer, primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True),
+    Column("verdict", Text, nullable=False),  # spike, suspect, glitch, rollover, reset, fall …
+    Column("from_ms", BigInteger, nullable=False),  # the last kept reading before it
+    Column("before_mwh", BigInteger, nullable=False),  # what the register had reached
+    Column("mwh", BigInteger, nullable=False),  # what it showed
+    Column("step_mwh", BigInteger, nullable=False),  # what it would book
+)
+
+layer_days = Table(  # what imports and corrections say, by slot; live is the sum of tracks
+    "layer_days",
+    metadata,
+    Column("point_id", Integer, primary_key=True),
+    Column("layer", Integer, primary_key=True),  # sheet.Layer: manual, settled, correction; live: imported history
+    Column("day", Integer, primary_key=True),
+    Column("slot_ms", Integer, nullable=False),
+    Column("energy", LargeBinary, nullable=False),
+    Column("cover", LargeBinary),
+    Column("origin", LargeBinary, nullable=False),  # number of the import or correction each slot is of, 0: it says nothing
+)
+
+energy_rollups = Table(
+    "energy_rollups",
+    metadata,
+    Column("point_id", Integer, primary_key=True),
+    Column("resolution", Text, primary_key=True),  # hour, day, month, year; in the zone of the point's location
+    Column("start_ms", BigInteger, primary_key=True),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("mwh", BigInteger, nullable=False),
+    Column("measured_ms", BigInteger, nullable=False),
+    Column("estimated_ms", BigInteger, nullable=False),
+    Column("reset_ms", BigInteger, nullable=False),
+    Column("peak_15_mwh", BigInteger),  # energy of the quarter-hour that had most; NULL: none was whole
+    Column("peak_15_ms", BigInteger),  # where the first such began
+    Column("peak_60_mwh", BigInteger),
+    Column("peak_60_ms", BigInteger),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("number", Integer, nullable=False),
+    Column("point_id", Integer, nullable=False),
+    Column("layer", Integer, nullable=False),  # sheet.Layer: live, manual, settled
+    Column("source", Text, nullable=False),
+    Column("fingerprint", Text),
+    Column("author", Text, nullable=False),
+    Column("recorded_ms", BigInteger, nullable=False),  # when it was committed; until then when it was begun
+    Column("status", Text, nullable=False),  # begun, committed, discarded
+    Column("start_ms", BigInteger),
+    Column("end_ms", BigInteger),
+    Column("rows", Integer, nullable=False),
+    Column("note", Text),
+    UniqueConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+imported_periods = Table(
+    "imported_periods",
+    metadata,
+    Column("import_id", Integer, primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True),
+    Column("end_ms", BigInteger, primary_key=True),
+    Column("mwh", BigInteger, nullable=False),
+    Column("quality", Text, nullable=False),  # measured or estimated
+)
+
+imported_registers = Table(
+    "imported_registers",
+    metadata,
+    Column("import_id", Integer, primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True),
+    Column("mwh", BigInteger, nullable=False),
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("number", Integer, nullable=False),
+    Column("point_id", Integer),  # NULL: of readings
+    Column("series", Text),  # `device.quantity`; NULL: of intervals
+    Column("kind", Text, nullable=False),  # void, shift, reading-scale; set-total, spread, interval-scale, replace, confirm
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # JSON object: what the kind needs
+    Column("reason", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("recorded_ms", BigInteger, nullable=False),
+    Column("undone_ms", BigInteger),
+    Column("undone_by", Text),
+    Column("undone_reason", Text),
+    UniqueConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("point_id", Integer, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("place", Text, nullable=False),  # what makes it the same finding when it is derived again
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("mwh", BigInteger),  # how much it is about
+    Column("body", Text, nullable=False),  # JSON object: values, the proposed correction
+    Column("status", Text, nullable=False),  # open, dismissed, closed
+    Column("found_ms", BigInteger, nullable=False),
+    Column("notified_ms", BigInteger),
+    Column("closed_ms", BigInteger),
+    Column("closed_by", Text),
+    Column("reason", Text),
+    UniqueConstraint("tenant_id", "id"),
+    UniqueConstraint("point_id", "cause", "place"),
+    sqlite_autoincrement=True,
+)
+
+seals = Table(  # days whose raw readings have left the database
+    "seals",
+    metadata,
+    Column("point_id", Integer, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the day's tracks and layers
+    Column("anchor", LargeBinary),  # the last kept reading and m
+    Column("archive", Text),  # file below data/archive that holds the readings
+)
+
+TABLES = Tables("ledger", Path(__file__).parent / "migrations")
