@@ -94,6 +94,7 @@ class House:
         ends.push_async_callback(parts.storage.close)
         await parts.devices.open()
         ends.push_async_callback(parts.devices.close)
+        await parts.ledger.open()
         self.checked = self.check(self.document())
         hub.connect(parts.storage, parts.devices, parts.protocols.context)
         await configured.apply(parts.devices, self.checked.configured)

@@ -26,6 +26,8 @@ from ohmstead.plugins.devices.plugin import DevicesPlugin
 from ohmstead.plugins.devices.registry import Devices
 from ohmstead.plugins.history.plugin import HistoryPlugin
 from ohmstead.plugins.jobs.jobs import Jobs
+from ohmstead.plugins.ledger.ledger import Ledger
+from ohmstead.plugins.ledger.plugin import LedgerPlugin
 from ohmstead.plugins.protocols import Protocols
 from ohmstead.plugins.protocols.mqtt import Mqtt
 from ohmstead.plugins.storage.storage import Storage
@@ -44,11 +46,12 @@ class Parts:
         self.storage = Storage(url, hub.data_dir, hub.clock, hub.bus, durability)
         self.devices = Devices(self.storage, hub.bus, hub.clock, hub.quantities, hub.data_dir)
         self.jobs = Jobs(self.storage, hub.clock, hub.second)
+        self.ledger = Ledger(self.storage, self.devices, hub.bus, hub.clock)
         self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
         self.messaging = Messaging(self.mqtt, self.devices.verify, hub.data_dir)
         self.protocols = Protocols(hub.clock, self.mqtt, hub.quantities)
         self._foreign: dict[str, Plugin] = {}  # section -> the plugin that it is of, unless that ships with us
-        for service in (self.storage, self.devices, self.jobs, self.mqtt, self.protocols):
+        for service in (self.storage, self.devices, self.jobs, self.ledger, self.mqtt, self.protocols):
             hub.provide(service)
         for name, plugin in self._shipped().items():
             hub.plugins.add(name, plugin)
@@ -58,6 +61,7 @@ class Parts:
         return {
             "devices": DevicesPlugin(self.devices),
             "jobs": self.jobs,
+            "ledger": LedgerPlugin(self.ledger),
             "history": HistoryPlugin(self.storage, self.devices, self.hub.clock),
             "native": Native(self.devices.report, self.storage.history.period_start),
             "mqtt_topics": mqtt_topics,
