@@ -115,6 +115,7 @@ class Confirm(OfIntervals, frozen=True, tag="confirm"):
     from_ms: int
     to_ms: int
     mwh: int
+    quality: str = "measured"  # or estimated, reset: as the step would have been booked
     kind: ClassVar[str] = "confirm"
 
 
