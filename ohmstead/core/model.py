@@ -69,6 +69,24 @@ class DeviceInfo:
 
 PRICE_BOUND = 1_000_000  # money per kWh
 PRICE_DIGITS = 12  # decimals of a price per kWh that are kept, exactly
+_LONGEST = 60  # digits of a price that are looked at
+
+
+def price_units(per_kwh: Decimal) -> int:
+    """A price per kWh as an integer of 10^-12 of the currency, exactly; ValueError for one that is none or has more decimals."""
+    if not per_kwh.is_finite() or abs(per_kwh) >= PRICE_BOUND:
+        raise ValueError(f"{_short(per_kwh)} is no price of a kWh")
+    if len(per_kwh.as_tuple().digits) > _LONGEST or per_kwh.as_tuple().exponent < -_LONGEST:  # type: ignore[operator]  # it is finite
+        raise ValueError(f"a price of {_short(per_kwh)} has more than {PRICE_DIGITS} decimals")
+    numerator, denominator = per_kwh.as_integer_ratio()
+    if 10**PRICE_DIGITS % denominator:
+        raise ValueError(f"a price of {_short(per_kwh)} has more than {PRICE_DIGITS} decimals")
+    return numerator * int(10**PRICE_DIGITS // denominator)
+
+
+def _short(number: Decimal) -> str:
+    text = str(number)
+    return text if len(text) <= 40 else text[:37] + "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +106,7 @@ class Price:
             raise ValueError(f"a price for a time without a zone: {self.start.isoformat()}")
         if self.start >= self.end:
             raise ValueError(f"a price ends at {self.end.isoformat()}, which is not after its start {self.start.isoformat()}")
-        if not self.per_kwh.is_finite() or abs(self.per_kwh) >= PRICE_BOUND:
-            raise ValueError(f"{self.per_kwh} is no price of a kWh")
-        if self.per_kwh.normalize().as_tuple().exponent < -PRICE_DIGITS:  # type: ignore[operator]  # it is finite
-            raise ValueError(f"a price of {self.per_kwh} has more than {PRICE_DIGITS} decimals")
+        price_units(self.per_kwh)
 
 
 @dataclass(frozen=True, slots=True)

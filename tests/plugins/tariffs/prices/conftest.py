@@ -1,0 +1,19 @@
+"""A book of prices on each engine in turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
+from tests.fakes.price_shelf import Shelf, price_shelf
+
+__all__ = ["postgres", "postgres_url", "shelf", "sqlite_url", "storage_url"]
+
+
+@pytest.fixture
+async def shelf(storage_url: str, tmp_path: Path) -> AsyncIterator[Shelf]:
+    async with price_shelf(storage_url, tmp_path / "data") as shelf:
+        yield shelf
