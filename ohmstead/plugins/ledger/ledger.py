@@ -23,7 +23,7 @@ class Ledger:
     def __init__(self, storage: Storage, devices: Devices, bus: Bus, clock: Clock) -> None:
         self._storage, self._devices, self._bus, self._clock = storage, devices, bus, clock
         self.points = MeterPoints(devices.locations)
-        self.marks = Marks()
+        self.marks = Marks(storage)
 
     async def open(self) -> None:
         """Read what the database holds. Storage and devices must be open."""

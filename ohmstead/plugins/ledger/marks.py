@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ohmstead.core.model import Row
 from ohmstead.plugins.ledger.tables import point_marks
+from ohmstead.plugins.storage.group import Group
+from ohmstead.plugins.storage.group import Marks as Along
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ohmstead.plugins.storage.storage import Storage
+
+DAY_MS = 86_400_000
+AGAIN = """(series_id, day) DO UPDATE SET generation = ledger_marks.generation + 1,
+    from_ms = CASE WHEN excluded.from_ms < ledger_marks.from_ms THEN excluded.from_ms ELSE ledger_marks.from_ms END"""
+
+Mark = tuple[int, int, int, int]  # series, day, the earliest instant in it, generation
 
 
 class Reach(StrEnum):
@@ -21,20 +36,54 @@ class Reach(StrEnum):
 class Marks:
     """Which series are bound, so that their readings leave marks; and marks on meter points."""
 
-    def __init__(self) -> None:
-        self._bound: set[str] = set()
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._bound: frozenset[str] = frozenset()
+        self._known: dict[int, bool] = {}  # series key -> whether it is bound; another one whenever that changes
+
+    def join(self) -> Callable[[], None]:
+        """Mark what readings touch, in their own transactions, until the returned function is called."""
+        columns = {"series_id": "int", "day": "int", "from_ms": "bigint", "generation": "int"}
+        return self._storage.mark(Along("ledger_marks", columns, self.of, AGAIN))
 
     def bind(self, addresses: Iterable[str]) -> None:
         """Have readings of these series, `device.quantity`, leave marks from now on.
 
         Call it before the transaction that writes a binding: a reading that comes right behind it must not be missed.
         """
-        self._bound.update(addresses)
+        self._bound, self._known = self._bound.union(addresses), {}
 
     def unbind(self, addresses: Iterable[str]) -> None:
         """No binding has these series any more; call it after the transaction."""
-        self._bound.difference_update(addresses)
+        self._bound, self._known = self._bound.difference(addresses), {}
+
+    def of(self, group: Group) -> list[Mark]:
+        """The marks that a group of readings leaves, by key. Runs in the writer's thread."""
+        found = _marks(group.rows, self._known, self._bound)
+        if not group.deltas:
+            return found
+        # A delta touches the day it begins in; two kinds of one series never meet, its key has one.
+        spans = [Row(row.series, row.from_ms or row.at_ms, row.value) for row in group.deltas]
+        spans.sort(key=lambda row: (row.series.key, row.at_ms))
+        return sorted(found + _marks(spans, self._known, self._bound))
 
     async def point(self, tx: AsyncConnection, key: int, start_ms: int, end_ms: int | None, reach: Reach) -> None:
         """Mark a span of the meter point with that key; `end_ms` None is to the end. In the transaction that changes it."""
         await tx.execute(insert(point_marks).values(point_id=key, start_ms=start_ms, end_ms=end_ms, reach=reach.value))
+
+
+def _marks(rows: Iterable[Row], known: dict[int, bool], bound: frozenset[str]) -> list[Mark]:
+    """Of rows in order of series and time: each day of a bound series, with the first instant in it."""
+    marks: list[Mark] = []
+    series, ends_ms, wanted = None, 0, False
+    for row in rows:
+        if row.series is not series:
+            series, key = row.series, row.series.key or 0
+            if (found := known.get(key)) is None:
+                found = known[key] = series.address in bound
+            wanted, ends_ms = found, row.at_ms
+        if wanted and row.at_ms >= ends_ms:
+            day = row.at_ms // DAY_MS
+            ends_ms = (day + 1) * DAY_MS
+            marks.append((key, day, row.at_ms, 1))
+    return marks

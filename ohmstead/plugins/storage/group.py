@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ohmstead.core.ingest import Batch
@@ -141,6 +142,21 @@ class Group:
         return [
             (batch, row) for batch in self.batches for rows in (batch.rows, batch.deltas, batch.texts) for row in rows if id(row) in wanted
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Rows that go into a feature's own table in the transaction of every group, on the fast path too.
+
+    `columns` maps their names to the types PostgreSQL has for them. `rows(group)` gives what is to be added, by key and
+    each key once; it runs in a thread and may run again when a group is. `on_conflict` says what becomes of a key that
+    is there, in words both engines know.
+    """
+
+    table: str
+    columns: Mapping[str, str]
+    rows: Callable[[Group], Sequence[tuple[int, ...]]]
+    on_conflict: str = "DO NOTHING"
 
 
 def flat(table: str, rows: Sequence[Row]) -> list[Any]:

@@ -15,7 +15,7 @@ import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import Row, Series
-from ohmstead.plugins.storage.group import COLUMNS, BadRow, Group, flat
+from ohmstead.plugins.storage.group import COLUMNS, BadRow, Group, Marks, flat
 from ohmstead.plugins.storage.partitions import Partitions
 from ohmstead.plugins.storage.tables import HOME
 
@@ -58,13 +58,13 @@ class PostgresPath:
         """A new connection may be to another server: look for the partitions again."""
         self.partitions.forget()
 
-    async def quick(self, conn: AsyncConnection, group: Group) -> bool:
+    async def quick(self, conn: AsyncConnection, group: Group, marks: Sequence[Marks]) -> bool:
         """Commit a group that has nothing but new rows; False when some were known, and nothing was written."""
         await self.arrange(conn, group)
         driver = await _driver(conn)
         try:
             async with driver.transaction():
-                await _copy_all(driver, group)
+                await _copy_all(driver, group, marks)
         except asyncpg.UniqueViolationError:
             return False
         return True
@@ -79,11 +79,11 @@ class PostgresPath:
             await self.partitions.make(driver, months)
         await _run(group.size, group.arrange)
 
-    async def insert(self, conn: AsyncConnection, group: Group) -> bool:
+    async def insert(self, conn: AsyncConnection, group: Group, marks: Sequence[Marks]) -> bool:
         """Write the group's new rows and their marks inside the transaction; False when some were known."""
         await conn.exec_driver_sql("SELECT")  # SQLAlchemy begins with its first statement, and must before ours
         try:
-            await _copy_all(await _driver(conn), group)
+            await _copy_all(await _driver(conn), group, marks)
         except asyncpg.UniqueViolationError:
             return False
         return True
@@ -140,7 +140,7 @@ async def _name(driver: Any, nameless: Sequence[Series]) -> None:
         series.key = key
 
 
-async def _copy_all(driver: Any, group: Group) -> None:
+async def _copy_all(driver: Any, group: Group, more: Sequence[Marks]) -> None:
     for table in COLUMNS:
         rows = group.fresh[table]
         if rows:
@@ -150,6 +150,14 @@ async def _copy_all(driver: Any, group: Group) -> None:
         await driver.execute(ADD_MARKS, keys, starts)
     if remarks := group.remarks():
         await driver.execute(ADD_NOTES, *zip(*remarks, strict=True))
+    for each in more:
+        if added := await _run(group.size, lambda: each.rows(group)):  # noqa: B023 - it is awaited here
+            await driver.execute(_add(each), *zip(*added, strict=True))
+
+
+def _add(marks: Marks) -> str:
+    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(marks.columns.values(), 1))
+    return f"INSERT INTO {marks.table} ({', '.join(marks.columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT {marks.on_conflict}"  # noqa: S608
 
 
 async def _copy(driver: Any, table: str, rows: Sequence[Row]) -> None:

@@ -16,7 +16,7 @@ import aiosqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import Row, Series
-from ohmstead.plugins.storage.group import COLUMNS, NOTE, BadRow, Group, flat
+from ohmstead.plugins.storage.group import COLUMNS, NOTE, BadRow, Group, Marks, flat
 from ohmstead.plugins.storage.tables import HOME
 
 SIZES = (2048, 512, 128, 32, 8, 1)  # rows a statement; few different texts, so that all stay prepared
@@ -52,20 +52,20 @@ class SqlitePath:
         """Remember which file the connection writes to."""
         self._inode = self._file.stat().st_ino
 
-    async def quick(self, conn: AsyncConnection, group: Group) -> bool:
+    async def quick(self, conn: AsyncConnection, group: Group, marks: Sequence[Marks]) -> bool:
         """Commit a group that has nothing but new rows; False when some were known, and nothing was written."""
         driver = await _driver(conn)
-        return bool(await driver._execute(self._quick, driver._conn, group))
+        return bool(await driver._execute(self._quick, driver._conn, group, marks))
 
     async def arrange(self, conn: AsyncConnection, group: Group) -> None:
         """Give every series its key and sort the group. Outside of a transaction."""
         driver = await _driver(conn)
         await driver._execute(self._arrange, driver._conn, group)
 
-    async def insert(self, conn: AsyncConnection, group: Group) -> bool:
+    async def insert(self, conn: AsyncConnection, group: Group, marks: Sequence[Marks]) -> bool:
         """Write the group's new rows and their marks inside the transaction; False when some were known."""
         driver = await _driver(conn)
-        return bool(await driver._execute(_insert, driver._conn, group))
+        return bool(await driver._execute(_insert, driver._conn, group, marks))
 
     async def known(self, conn: AsyncConnection, table: str, rows: Sequence[Row]) -> dict[tuple[int, ...], Any]:
         """The stored values of those of the rows whose key is stored."""
@@ -84,11 +84,11 @@ class SqlitePath:
             _name(con, nameless)
         group.arrange()
 
-    def _quick(self, con: sqlite3.Connection, group: Group) -> bool:
+    def _quick(self, con: sqlite3.Connection, group: Group, marks: Sequence[Marks]) -> bool:
         self._arrange(con, group)
         con.execute("BEGIN IMMEDIATE")
         try:
-            whole = _insert(con, group)
+            whole = _insert(con, group, marks)
             if whole:
                 con.execute("COMMIT")
             return whole
@@ -152,7 +152,7 @@ def _name(con: sqlite3.Connection, nameless: Sequence[Series]) -> None:
         series.key = keys[series.device, series.quantity]
 
 
-def _insert(con: sqlite3.Connection, group: Group) -> bool:
+def _insert(con: sqlite3.Connection, group: Group, more: Sequence[Marks]) -> bool:
     for table, columns in COLUMNS.items():
         rows = group.fresh[table]
         if rows:
@@ -166,23 +166,25 @@ def _insert(con: sqlite3.Connection, group: Group) -> bool:
         _bulk(con, "rollup_marks", ("series_id", "start_ms"), [value for mark in marks for value in mark])
     if remarks := group.remarks():
         _bulk(con, "reading_notes", NOTE, [value for remark in remarks for value in remark])
+    for each in more:
+        _bulk(con, each.table, tuple(each.columns), [value for row in each.rows(group) for value in row], each.on_conflict)
     return True
 
 
-def _bulk(con: sqlite3.Connection, table: str, columns: Sequence[str], values: list[Any]) -> int:
+def _bulk(con: sqlite3.Connection, table: str, columns: Sequence[str], values: list[Any], on_conflict: str = "DO NOTHING") -> int:
     """Insert what is not there yet; the number of rows that went in."""
     width, done, place = len(columns), 0, 0
     for size in SIZES:
         step = size * width
         while place + step <= len(values):
-            done += con.execute(_insert_sql(table, columns, size), values[place : place + step]).rowcount
+            done += con.execute(_insert_sql(table, columns, size, on_conflict), values[place : place + step]).rowcount
             place += step
     return done
 
 
-def _insert_sql(table: str, columns: Sequence[str], size: int) -> str:
+def _insert_sql(table: str, columns: Sequence[str], size: int, on_conflict: str) -> str:
     row = f"({','.join('?' * len(columns))})"
-    return f"INSERT INTO {table} ({','.join(columns)}) VALUES {','.join([row] * size)} ON CONFLICT DO NOTHING"  # noqa: S608
+    return f"INSERT INTO {table} ({','.join(columns)}) VALUES {','.join([row] * size)} ON CONFLICT {on_conflict}"  # noqa: S608
 
 
 def _known(con: sqlite3.Connection, table: str, rows: Sequence[Row]) -> dict[tuple[int, ...], Any]:

@@ -23,6 +23,7 @@ from ohmstead.core.errors import Unavailable
 from ohmstead.core.ingest import FUTURE_MS, Batch
 from ohmstead.core.plugin import Tables
 from ohmstead.plugins.storage import engine, schema, sqlite_path
+from ohmstead.plugins.storage.group import Marks
 from ohmstead.plugins.storage.history import History
 from ohmstead.plugins.storage.letters import Letters
 from ohmstead.plugins.storage.reader import Reader
@@ -153,6 +154,13 @@ class Storage:
         Until the returned function is called: groups without company take a faster path.
         """
         return self._writer.join(join)
+
+    def mark(self, marks: Marks) -> Callable[[], None]:
+        """Have the marks written in the transaction of every group of readings, at hardly any cost; see Marks.
+
+        Until the returned function is called.
+        """
+        return self._writer.mark(marks)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

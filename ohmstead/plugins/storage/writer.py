@@ -24,7 +24,7 @@ from ohmstead.core.errors import Unavailable
 from ohmstead.core.events import DeadLettered, ReadingsStored
 from ohmstead.core.ingest import Batch
 from ohmstead.core.model import Row
-from ohmstead.plugins.storage.group import COLUMNS, BadRow, Group
+from ohmstead.plugins.storage.group import COLUMNS, BadRow, Group, Marks
 from ohmstead.plugins.storage.letters import Letters, of_row
 
 log = logging.getLogger(__name__)
@@ -45,9 +45,9 @@ class Path(Protocol):
 
     def is_down(self, error: BaseException) -> bool: ...
     async def opened(self, conn: AsyncConnection) -> None: ...
-    async def quick(self, conn: AsyncConnection, group: Group) -> bool: ...
+    async def quick(self, conn: AsyncConnection, group: Group, marks: Sequence[Marks]) -> bool: ...
     async def arrange(self, conn: AsyncConnection, group: Group) -> None: ...
-    async def insert(self, conn: AsyncConnection, group: Group) -> bool: ...
+    async def insert(self, conn: AsyncConnection, group: Group, marks: Sequence[Marks]) -> bool: ...
     async def known(self, conn: AsyncConnection, table: str, rows: Sequence[Row]) -> dict[tuple[int, ...], Any]: ...
     async def bulk(self, conn: AsyncConnection, table: str, columns: Sequence[str], values: Sequence[tuple[Any, ...]]) -> None: ...
 
@@ -90,6 +90,7 @@ class Writer:
         self._running: asyncio.Task[None] | None = None
         self._settling: asyncio.Task[None] | None = None
         self.joins: tuple[Join, ...] = ()
+        self.marks: tuple[Marks, ...] = ()
         self.waiting = 0
         self.healthy = True
 
@@ -138,6 +139,15 @@ class Writer:
 
         def leave() -> None:
             self.joins = tuple(other for other in self.joins if other is not join)
+
+        return leave
+
+    def mark(self, marks: Marks) -> Callable[[], None]:
+        """Add the marks to every group until the returned function is called."""
+        self.marks = (*self.marks, marks)
+
+        def leave() -> None:
+            self.marks = tuple(other for other in self.marks if other is not marks)
 
         return leave
 
@@ -268,7 +278,7 @@ class Writer:
 
     async def _commit(self, group: Group) -> None:
         conn = await self._connected()
-        if not (group.letters or self.joins or self._expect_known) and await self._path.quick(conn, group):
+        if not (group.letters or self.joins or self._expect_known) and await self._path.quick(conn, group, self.marks):
             return
         await self._path.arrange(conn, group)
         if not self._expect_known:
@@ -284,7 +294,7 @@ class Writer:
         async with conn.begin():
             if sift:
                 await self._sift(conn, group)
-            if not await self._path.insert(conn, group):
+            if not await self._path.insert(conn, group, self.marks):
                 raise Known
             for join in self.joins:
                 await join(conn, group)

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from ohmstead.core.errors import Unavailable
 from ohmstead.core.model import Row
+from ohmstead.plugins.storage.group import Marks
 from tests.fakes.stored_house import StoredHouse
 
 T0 = 1_794_000_000_000
@@ -118,6 +119,21 @@ async def test_a_join_shares_the_transaction_of_new_rows(house: StoredHouse) -> 
     await house.store([("d", "power", 1.0, T0)])
     await house.store([("d", "power", 1.0, T0), ("d", "power", 2.0, T0 + 1)])
     assert seen == [(1, 1), (1, 2)]
+
+
+async def test_marks_go_along_with_new_rows_only(house: StoredHouse) -> None:
+    async with house.storage._writing.begin() as tx:  # type: ignore[union-attr]
+        await tx.execute(text("CREATE TABLE touched (series_id INTEGER PRIMARY KEY, times INTEGER NOT NULL)"))
+    columns = {"series_id": "int", "times": "int"}
+    again = "(series_id) DO UPDATE SET times = touched.times + excluded.times"
+    leave = house.storage.mark(Marks("touched", columns, lambda group: sorted({(row.series.key, 1) for row in group.rows}), again))  # type: ignore[type-var]
+    await house.store([("d", "power", 1.0, T0), ("e", "power", 1.0, T0), ("e", "power", 1.0, T0 + 1)])  # the fast path
+    await house.store([("d", "power", 1.0, T0), ("e", "power", 2.0, T0 + 2)])  # d is known
+    leave()
+    await house.store([("d", "power", 1.0, T0 + 5)])
+    async with house.storage.read() as conn:
+        found = (await conn.execute(text("SELECT s.device_id, t.times FROM touched t JOIN series s ON s.id = t.series_id"))).all()
+    assert sorted(map(tuple, found)) == [("d", 1), ("e", 2)]
 
 
 async def test_a_join_that_fails_loses_nothing(house: StoredHouse) -> None:
