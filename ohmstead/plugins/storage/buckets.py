@@ -45,7 +45,7 @@ def spans(resolution: str, zone: ZoneInfo, start_ms: int, end_ms: int) -> Iterat
     if resolution in FIXED_MS:
         yield from _even(FIXED_MS[resolution], start_ms, end_ms, 0)
     elif resolution == "1h":
-        yield from _hours(zone, start_ms, end_ms)
+        yield from aligned(HOUR_MS, zone, start_ms, end_ms)
     elif resolution == "1d":
         yield from _days(zone, start_ms, end_ms)
     else:
@@ -92,11 +92,12 @@ def _even(size_ms: int, start_ms: int, end_ms: int, offset_ms: int) -> Iterator[
         yield start, start + size_ms
 
 
-def _hours(zone: ZoneInfo, start_ms: int, end_ms: int) -> Iterator[Span]:
+def aligned(size_ms: int, zone: ZoneInfo, start_ms: int, end_ms: int) -> Iterator[Span]:
+    """Spans of an hour or a fraction of it, aligned to local time and cut where the offset changes; as `spans`."""
     # Begin half a day early: an hour that the offset's change cuts must be found to begin there.
     for from_ms_, to_ms_, offset_ms in _offsets(zone, start_ms - DAY_MS // 2, end_ms + DAY_MS // 2):
-        low, high = max(from_ms_, start_ms - HOUR_MS), min(to_ms_, end_ms)
-        for start, end in _even(HOUR_MS, low, high, offset_ms):
+        low, high = max(from_ms_, start_ms - size_ms), min(to_ms_, end_ms)
+        for start, end in _even(size_ms, low, high, offset_ms):
             cut = max(start, from_ms_), min(end, to_ms_)
             if cut[1] > start_ms and cut[0] < end_ms:
                 yield cut

@@ -1,0 +1,1 @@
+"""Energy of slots, derived from readings: pure functions, exact in integers."""
