@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from ohmstead.core.clock import iso
+from ohmstead.core.errors import Invalid
 from ohmstead.plugins.billing.cycle import Cycle, Moment, Period
 
 
@@ -36,9 +38,36 @@ class Contract:
         """All meter points it bills."""
         return self.imports + self.exports
 
+    def tariff(self, at_ms: int) -> str:
+        """The id of the tariff that applies at an instant. Invalid before the first one."""
+        found = [tariff for from_ms, tariff in self.tariffs if from_ms <= at_ms]
+        if not found:
+            raise Invalid(f"contract {self.id!r} has no tariff at {iso(at_ms)}; its first one applies from {iso(self.tariffs[0][0])}")
+        return found[-1]
+
     def period(self, at_ms: int) -> Period | None:
-        """The billing period of an instant, cut to the contract; None before and after it."""
-        return self.cycle.containing(at_ms).within(self.start_ms, self.end_ms) if self.holds(at_ms) else None
+        """The billing period of an instant, cut to the contract and where one tariff follows another; None outside the contract."""
+        return self.cut(self.cycle.containing(at_ms), at_ms) if self.holds(at_ms) else None
+
+    def cut(self, period: Period, at_ms: int) -> Period | None:
+        """What of a period has the same tariff as an instant in it; None outside the contract."""
+        switches = [from_ms for from_ms, _ in self.tariffs]
+        since = max((each for each in switches if each <= at_ms), default=None)
+        until = min((each for each in switches if each > at_ms), default=None)
+        inside = period.within(self.start_ms, self.end_ms)
+        return None if inside is None else inside.within(since, until)
+
+    def between(self, start_ms: int, end_ms: int) -> Iterator[Period]:
+        """Its billing periods that overlap a span, in order, none of them cut by the span."""
+        for whole in self.cycle.between(start_ms, end_ms):
+            inside = whole.within(self.start_ms, self.end_ms)
+            at_ms = whole.end_ms if inside is None else inside.start_ms
+            while inside is not None and at_ms < inside.end_ms:
+                part = self.cut(whole, at_ms)
+                assert part is not None
+                if part.start_ms < end_ms and part.end_ms > start_ms:
+                    yield part
+                at_ms = part.end_ms
 
     def holds(self, at_ms: int) -> bool:
         """Whether an instant lies in the contract."""

@@ -16,7 +16,7 @@ from ohmstead.core.errors import Invalid
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-FIRST_YEAR, LAST_YEAR = 1900, 2200  # what people write contracts for
+FIRST_YEAR, LAST_YEAR = 1980, 2200  # what people write contracts for; all zones are whole quarters of an hour from UTC since then
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -40,12 +40,12 @@ def month(value: Any) -> tuple[int, int]:
 
 
 def clock_time(value: Any) -> time:
-    """A time of day: 06:00. YAML reads 16:30 without quotes as the number of its minutes, which is taken too."""
+    """A time of day on a quarter of an hour, as slots are: 06:00. YAML reads 16:30 without quotes as its minutes, which are taken too."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1440:
-        return time(value // 60, value % 60)
+        value = f"{value // 60:02}:{value % 60:02}"
     match = _CLOCK.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise vol.Invalid('expected a time of day such as "06:00"')
+    if match is None or int(match[2]) % 15:
+        raise vol.Invalid('expected a time of day on a quarter of an hour, such as "06:00"')
     return time(int(match[1]), int(match[2]))
 
 

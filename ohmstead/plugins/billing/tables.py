@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
 
 from ohmstead.core.plugin import Tables
 
@@ -33,6 +33,7 @@ bills = Table(
     Column("total_micro", BigInteger, nullable=False),  # millionths of the currency
     Column("digest", Text, nullable=False),  # SHA-256 of `body`, hex
     Column("body", Text, nullable=False),  # the bill as JSON: frozen once it is issued
+    Column("slots", LargeBinary, nullable=False),  # what it was made of, slot by slot; empty for a draft
     Column("made_ms", BigInteger, nullable=False),
     Column("issued_ms", BigInteger),
     Column("issued_by", Text),

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("total_micro", sa.BigInteger, nullable=False),
         sa.Column("digest", sa.Text, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
+        sa.Column("slots", sa.LargeBinary, nullable=False),
         sa.Column("made_ms", sa.BigInteger, nullable=False),
         sa.Column("issued_ms", sa.BigInteger),
         sa.Column("issued_by", sa.Text),
