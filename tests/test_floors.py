@@ -22,7 +22,7 @@ FLOORS = {  # room -> floor; a file belongs to the longest room it begins with
 ALLOWED = {  # library -> the rooms that may import it
     "sqlalchemy": ("plugins",), "alembic": ("plugins.storage", "plugins.devices.migrations", "plugins.jobs.migrations", "plugins.tariffs.prices.migrations",
                 "plugins.ledger.migrations", "plugins.billing.migrations", "plugins.analytics.migrations"),
-    "aiosqlite": ("plugins.storage",), "asyncpg": ("plugins.storage",), "sqlite3": ("plugins.storage",),
+    "aiosqlite": ("plugins.storage",), "asyncpg": ("plugins.storage",), "sqlite3": ("plugins.storage", "integrations.home_assistant"),
     "aiomqtt": ("plugins.protocols.mqtt", "integrations.demo_house"), "paho": ("plugins.protocols.mqtt", "integrations.demo_house"),
     "amqtt": ("plugins.protocols.broker",), "pymodbus": ("plugins.protocols.modbus",), "zeroconf": ("plugins.protocols.discovery",),
     "aiohttp": ("plugins.protocols.http", "web"), "yaml": ("config",), "click": ("config",), "tqdm": ("config",),

@@ -19,6 +19,8 @@ from ohmstead.core.plugin import Importer, Integration, Section, Tables
 from ohmstead.integrations import dsmr, eastron, mqtt_topics, shelly_gen2
 from ohmstead.integrations.csv_file import CsvFile
 from ohmstead.integrations.demo_house import DemoHouse
+from ohmstead.integrations.green_button import GreenButton
+from ohmstead.integrations.home_assistant import HomeAssistant
 from ohmstead.integrations.line_protocol import LineProtocol
 from ohmstead.integrations.native import Native
 from ohmstead.plugins.devices import configured
@@ -67,6 +69,8 @@ class Parts:
             "mqtt_topics": mqtt_topics,
             "line_protocol": LineProtocol(),
             "csv_file": CsvFile(self.hub.quantities),
+            "green_button": GreenButton(),
+            "home_assistant": HomeAssistant(),
             "shelly_gen2": shelly_gen2,
             "eastron": eastron,
             "dsmr": dsmr,
