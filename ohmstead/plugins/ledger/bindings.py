@@ -82,8 +82,9 @@ class Binding(msgspec.Struct, frozen=True):
 
     def shown(self) -> dict[str, Any]:
         """For the API."""
+        start, end = None if self.from_ms == SINCE_EVER else iso(self.from_ms), None if self.to_ms is None else iso(self.to_ms)
         return {
-            "number": self.number, "from": None if self.from_ms == SINCE_EVER else iso(self.from_ms), "to": None if self.to_ms is None else iso(self.to_ms),
+            "number": self.number, "from": start, "to": end,
             "series": [_shown(term) for term in self.terms], "longest_gap_s": self.longest_gap_ms / 1000,
             "plausible_max": plain(Decimal(self.plausible_per_h) / MILLIONTHS), "automatic": self.automatic,
         }  # fmt: skip

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ohmstead.plugins.ledger.automatic import Automatic
 from ohmstead.plugins.ledger.marks import Marks
 from ohmstead.plugins.ledger.points import MeterPoints
+from ohmstead.plugins.ledger.registrar import Registrar
 from ohmstead.plugins.ledger.rollups import Rollup
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
 
@@ -24,9 +26,12 @@ class Ledger:
         self._storage, self._devices, self._bus, self._clock = storage, devices, bus, clock
         self.points = MeterPoints(devices.locations)
         self.marks = Marks(storage)
+        self.registrar = Registrar(storage, clock, self.points, self.marks, self.wake)
+        self.automatic = Automatic(storage, devices, bus, self.points, self.registrar)
 
     async def open(self) -> None:
         """Read what the database holds. Storage and devices must be open."""
+        await self.registrar.open()
 
     async def sheets(
         self, slugs: Sequence[str], start_ms: int, end_ms: int, known_at_ms: int | None = None

@@ -37,3 +37,5 @@ class LedgerPlugin:
     @hookimpl
     def ohmstead_started(self, hub: Hub) -> None:
         """Derive from now on."""
+        self._ledger.automatic.listen()
+        hub.tasks.start("meter points", self._ledger.automatic.work)

@@ -153,6 +153,10 @@ class MeterPoints:
             location = place.parent
         return HOME
 
+    def kind_at(self, location: str | None) -> str:
+        """What kind of premises `location` belongs to."""
+        return self._locations.get(self.premises(location)).kind
+
     def zone_of(self, slug: str) -> str:
         """The IANA zone of its location."""
         return self._locations.zone_of(self._by_id[slug].location)

@@ -1,0 +1,130 @@
+"""The rows of meter points and bindings, and what is asked of the readings for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import RowMapping, bindparam, delete, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ohmstead.plugins.ledger.bindings import Binding, Term
+from ohmstead.plugins.ledger.points import MeterPoint, Role
+from ohmstead.plugins.ledger.tables import bindings, meter_points
+
+PLAIN = ("name", "location", "parent", "category", "device", "flow", "origin")  # columns that are fields of a meter point
+
+
+class Found(NamedTuple):
+    """What the database holds: meter points with their bindings, and the ids of those that a person removed."""
+
+    points: list[tuple[MeterPoint, list[Binding]]]
+    refused: set[str]
+
+
+class _Body(msgspec.Struct):
+    terms: tuple[Term, ...]
+    longest_gap_ms: int
+    plausible_per_h: int
+
+
+class PointBook:
+    """Statements for one tenant; each takes the transaction it is to run in."""
+
+    def __init__(self, tenant_id: int) -> None:
+        self._tenant = tenant_id
+
+    async def read(self, tx: AsyncConnection) -> Found:
+        """Everything that is there."""
+        rows = (await tx.execute(select(meter_points).where(meter_points.c.tenant_id == self._tenant))).mappings().all()
+        by_point: dict[int, list[Binding]] = {}
+        for row in (await tx.execute(select(bindings).where(bindings.c.tenant_id == self._tenant))).mappings():
+            by_point.setdefault(row["point_id"], []).append(_binding(row))
+        present = [row for row in rows if row["removed_ms"] is None]
+        refused = {row["slug"] for row in rows if row["removed_ms"] is not None and row["origin"] != "auto"}
+        return Found([(_point(row), by_point.get(row["id"], [])) for row in present], refused)
+
+    async def put(self, tx: AsyncConnection, point: MeterPoint, now_ms: int) -> int:
+        """Write a meter point as it is, also over the row of one that was removed; its key."""
+        values = {name: getattr(point, name) for name in PLAIN} | {"role": point.role.value}
+        values |= {"tenant_id": self._tenant, "slug": point.id, "created_ms": now_ms}
+        return int((await tx.execute(_PUT, values)).scalar_one())
+
+    async def remove(self, tx: AsyncConnection, point: MeterPoint, now_ms: int, refused: bool) -> None:
+        """Take a meter point and its bindings out. `refused`: a person did, so it does not come back by itself."""
+        gone = {"removed_ms": now_ms, "origin": "api" if refused else "auto"}
+        await tx.execute(update(meter_points).where(meter_points.c.id == point.key).values(gone))
+        await tx.execute(delete(bindings).where(bindings.c.point_id == point.key))
+
+    async def bind(self, tx: AsyncConnection, key: int, binding: Binding) -> int:
+        """Write a new binding; its number."""
+        values = {"tenant_id": self._tenant, "point_id": key, **_columns(binding)}
+        return int((await tx.execute(insert(bindings).values(values).returning(bindings.c.id))).scalar_one())
+
+    async def rebind(self, tx: AsyncConnection, binding: Binding) -> None:
+        """Write a binding that keeps its number."""
+        await tx.execute(update(bindings).where(bindings.c.id == binding.number).values(_columns(binding)))
+
+    async def unbind(self, tx: AsyncConnection, numbers: Iterable[int]) -> None:
+        """Delete bindings."""
+        await tx.execute(delete(bindings).where(bindings.c.id.in_(tuple(numbers))))
+
+    async def first_ms(self, tx: AsyncConnection, addresses: Iterable[str]) -> int | None:
+        """The instant of the earliest stored reading of these series; None when there is none."""
+        found: list[int] = []
+        for address in sorted(addresses):
+            device, _, quantity = address.partition(".")
+            row = (await tx.execute(_FIRST, {"tenant": self._tenant, "device": device, "quantity": quantity})).one()
+            found += [at_ms for at_ms in row if at_ms is not None]
+        return min(found, default=None)
+
+    async def firsts(self, tx: AsyncConnection, quantities: Iterable[str]) -> list[tuple[str, str, int]]:
+        """(device, quantity, instant of the earliest stored reading) of every series of these quantities."""
+        rows = await tx.execute(_FIRSTS, {"tenant": self._tenant, "quantities": sorted(quantities)})
+        return [(row[0], row[1], min(at_ms for at_ms in row[2:] if at_ms is not None)) for row in rows if row[2:] != (None, None)]
+
+    async def negative(self, tx: AsyncConnection, quantities: Iterable[str]) -> list[tuple[str, str]]:
+        """(device, quantity) of the gauges of these quantities that ever were below 0, as far as rollups and readings go back."""
+        rows = await tx.execute(_NEGATIVE, {"tenant": self._tenant, "quantities": sorted(quantities)})
+        return [(row[0], row[1]) for row in rows]
+
+
+def _point(row: RowMapping) -> MeterPoint:
+    return MeterPoint(key=row["id"], id=row["slug"], role=Role(row["role"]), **{name: row[name] for name in PLAIN})
+
+
+def _binding(row: RowMapping) -> Binding:
+    body = msgspec.json.decode(row["body"], type=_Body)
+    span = row["from_ms"], row["to_ms"]
+    return Binding(*span, body.terms, body.plausible_per_h, body.longest_gap_ms, bool(row["automatic"]), row["id"])
+
+
+def _columns(binding: Binding) -> dict[str, object]:
+    body = msgspec.json.encode(_Body(binding.terms, binding.longest_gap_ms, binding.plausible_per_h)).decode()
+    return {"from_ms": binding.from_ms, "to_ms": binding.to_ms, "automatic": int(binding.automatic), "body": body}
+
+
+_PUT = text("""
+    INSERT INTO meter_points (tenant_id, slug, name, role, location, parent, category, device, flow, origin, created_ms)
+    VALUES (:tenant_id, :slug, :name, :role, :location, :parent, :category, :device, :flow, :origin, :created_ms)
+    ON CONFLICT (tenant_id, slug) DO UPDATE SET name = excluded.name, role = excluded.role, location = excluded.location,
+        parent = excluded.parent, category = excluded.category, device = excluded.device, flow = excluded.flow,
+        origin = excluded.origin, removed_ms = NULL
+    RETURNING id
+""")
+_FIRST = text("""
+    SELECT (SELECT min(at_ms) FROM readings WHERE series_id = s.id), (SELECT min(from_ms) FROM deltas WHERE series_id = s.id)
+    FROM (SELECT max(id) AS id FROM series WHERE tenant_id = :tenant AND device_id = :device AND quantity = :quantity) s
+""")
+_FIRSTS = text("""
+    SELECT device_id, quantity, (SELECT min(at_ms) FROM readings WHERE series_id = s.id),
+        (SELECT min(from_ms) FROM deltas WHERE series_id = s.id)
+    FROM series s WHERE tenant_id = :tenant AND quantity IN :quantities ORDER BY device_id, quantity
+""").bindparams(bindparam("quantities", expanding=True))
+_NEGATIVE = text("""
+    SELECT device_id, quantity FROM series s WHERE tenant_id = :tenant AND quantity IN :quantities AND (
+        EXISTS (SELECT 1 FROM rollup_1d WHERE series_id = s.id AND low < 0)
+        OR EXISTS (SELECT 1 FROM rollup_marks m JOIN readings r ON r.series_id = m.series_id
+            AND r.at_ms >= m.start_ms AND r.at_ms < m.start_ms + 300000 WHERE m.series_id = s.id AND r.value < 0))
+""").bindparams(bindparam("quantities", expanding=True))
