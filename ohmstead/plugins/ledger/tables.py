@@ -31,9 +31,7 @@ meter_points = Table(
     Column("role", Text, nullable=False),
     Column("location", Text, nullable=False),
     Column("parent", Text),  # slug of the meter point it hangs under; NULL: under its location's consumption
-    Column("category", Text),
-    Column("device", Text),
-    Column("flow", Text),
+    Column("body", Text, nullable=False),  # JSON object: what only some have
     Column("origin", Text, nullable=False),  # yaml, api, or auto
     Column("created_ms", BigInteger, nullable=False),
     Column("removed_ms", BigInteger),  # its intervals stay
@@ -48,9 +46,9 @@ bindings = Table(  # what measures a meter point from when to when; an id is nev
     Column("id", Integer, primary_key=True),
     _tenant(),
     Column("point_id", Integer, nullable=False),
-    Column("from_ms", BigInteger, nullable=False),
-    Column("to_ms", BigInteger),  # NULL: still; else the first instant behind it
-    Column("automatic", Integer, nullable=False),  # 1: the hub chose it and may change it
+    Column("start_ms", BigInteger),  # NULL: since ever
+    Column("end_ms", BigInteger),  # NULL: still; else the first instant behind it
+    Column("origin", Text, nullable=False),  # auto: may be changed by itself; else yaml or api
     Column("body", Text, nullable=False),  # JSON object: terms, longest gap, plausible maximum
     UniqueConstraint("tenant_id", "id"),
     sqlite_autoincrement=True,
@@ -81,6 +79,8 @@ point_marks = Table(  # spans of a meter point to derive anew, one row for each 
     Column("start_ms", BigInteger, nullable=False),
     Column("end_ms", BigInteger),  # NULL: to the end
     Column("reach", Text, nullable=False),  # tracks: from the readings on; layers: only what lies over them
+    Column("binding_id", Integer),  # with term: of this track alone, the rest of what could not be done at once
+    Column("term", Integer),
     sqlite_autoincrement=True,
 )
 
@@ -94,6 +94,15 @@ track_days = Table(  # the energy one term of a binding measured, by slot
     Column("energy", LargeBinary, nullable=False),
     Column("cover", LargeBinary),  # NULL: all of the day is measured
     Column("state", LargeBinary),  # the last checkpoint in this day, from which derivation can go on
+)
+
+track_heads = Table(  # how far each track is derived
+    "track_heads",
+    metadata,
+    Column("binding_id", Integer, primary_key=True),
+    Column("term", Integer, primary_key=True),
+    Column("last_ms", BigInteger, nullable=False),  # the newest reading that was seen
+    Column("state", LargeBinary, nullable=False),  # from which derivation goes on with later ones
 )
 
 verdicts = Table(  # readings of registers that were no plain step: what findings are made of

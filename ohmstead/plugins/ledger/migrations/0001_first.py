@@ -29,9 +29,7 @@ def _said() -> None:
         sa.Column("role", sa.Text, nullable=False),
         sa.Column("location", sa.Text, nullable=False),
         sa.Column("parent", sa.Text),
-        sa.Column("category", sa.Text),
-        sa.Column("device", sa.Text),
-        sa.Column("flow", sa.Text),
+        sa.Column("body", sa.Text, nullable=False),
         sa.Column("origin", sa.Text, nullable=False),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
         sa.Column("removed_ms", sa.BigInteger),
@@ -44,9 +42,9 @@ def _said() -> None:
         sa.Column("id", sa.Integer, primary_key=True),
         _tenant(),
         sa.Column("point_id", sa.Integer, nullable=False),
-        sa.Column("from_ms", sa.BigInteger, nullable=False),
-        sa.Column("to_ms", sa.BigInteger),
-        sa.Column("automatic", sa.Integer, nullable=False),
+        sa.Column("start_ms", sa.BigInteger),
+        sa.Column("end_ms", sa.BigInteger),
+        sa.Column("origin", sa.Text, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
         sa.UniqueConstraint("tenant_id", "id"),
         sqlite_autoincrement=True,
@@ -76,6 +74,8 @@ def _marks() -> None:
         sa.Column("start_ms", sa.BigInteger, nullable=False),
         sa.Column("end_ms", sa.BigInteger),
         sa.Column("reach", sa.Text, nullable=False),
+        sa.Column("binding_id", sa.Integer),
+        sa.Column("term", sa.Integer),
         sqlite_autoincrement=True,
     )
 
@@ -90,6 +90,14 @@ def _derived() -> None:
         sa.Column("energy", sa.LargeBinary, nullable=False),
         sa.Column("cover", sa.LargeBinary),
         sa.Column("state", sa.LargeBinary),
+    )
+    op.create_table(
+        "track_heads",
+        sa.Column("binding_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("term", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("last_ms", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.LargeBinary, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "verdicts",
