@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from ohmstead.plugins.ledger.bindings import Part
 from ohmstead.plugins.ledger.derive.register import integers
 from ohmstead.plugins.ledger.derive.rules import Rules
 from ohmstead.plugins.ledger.derive.state import State, Verdict
@@ -66,7 +67,7 @@ class GaugeWalk:
         assert self._held is not None
         held, counted = self._held, self._rules.part_of(self._held)
         kept_ms, end_ms, amount, measured_ms = tally.kept_ms, tally.end_ms, tally.amount, tally.measured_ms
-        for at_ms, power in zip(ats, powers, strict=True):
+        for at_ms, power, counts in zip(ats, powers, self._counted(powers), strict=True):
             hold_ms = at_ms - kept_ms
             if at_ms < end_ms and hold_ms <= gap_ms and -limit <= held <= limit:
                 amount += counted * hold_ms
@@ -75,11 +76,15 @@ class GaugeWalk:
                 tally.kept_ms, tally.amount, tally.measured_ms = kept_ms, amount, measured_ms
                 self._hold(at_ms, held, power)
                 end_ms, amount, measured_ms = tally.end_ms, tally.amount, tally.measured_ms
-            kept_ms = at_ms
-            if power != held:
-                held, counted = power, self._rules.part_of(power)
+            kept_ms, held, counted = at_ms, power, counts
         self._held = held
         tally.kept_ms, tally.amount, tally.measured_ms = kept_ms, amount, measured_ms
+
+    def _counted(self, powers: list[int]) -> list[int]:
+        """What of each power counts."""
+        if self._rules.part is not Part.NEGATIVE and min(powers, default=0) >= 0:
+            return powers
+        return [self._rules.part_of(power) for power in powers]
 
     def _hold(self, at_ms: int, held: int, power: int) -> None:
         """Book the power held until the reading at `at_ms`."""

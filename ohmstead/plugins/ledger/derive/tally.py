@@ -77,13 +77,9 @@ class Tally:
         """Write the open slot into its day; it stays open."""
         if not (self.measured_ms or self.estimated_ms or self.reset_ms):
             return
-        day, within = divmod(self._start_ms, DAY_MS)
-        sheet = self.days.get(day)
-        if sheet is None:
-            sheet = self.days[day] = Sheet.empty(day * DAY_MS, self._slot_ms, DAY_MS // self._slot_ms)
-        place = within // self._slot_ms
-        sheet.mwh[place] = self.amount if self._per == 1 else half_even(self.amount, self._per)
-        sheet.measured_ms[place], sheet.estimated_ms[place], sheet.reset_ms[place] = self.measured_ms, self.estimated_ms, self.reset_ms
+        sheet, at = place(self.days, self._grid, self._start_ms)
+        sheet.mwh[at] = self.amount if self._per == 1 else half_even(self.amount, self._per)
+        sheet.measured_ms[at], sheet.estimated_ms[at], sheet.reset_ms[at] = self.measured_ms, self.estimated_ms, self.reset_ms
 
     def _turn(self, at_ms: int) -> None:
         self.write()
@@ -96,6 +92,16 @@ class Tally:
             self.estimated_ms += time_ms
         else:
             self.reset_ms += time_ms
+
+
+def place(days: dict[int, Sheet], grid: Grid, at_ms: int) -> tuple[Sheet, int]:
+    """The sheet of an instant's UTC day, made when there is none, and which of its slots the instant lies in."""
+    day, within = divmod(at_ms, DAY_MS)
+    sheet = days.get(day)
+    if sheet is None:
+        slot_ms = grid.slot_ms(at_ms)
+        sheet = days[day] = Sheet.empty(day * DAY_MS, slot_ms, DAY_MS // slot_ms)
+    return sheet, within // sheet.slot_ms
 
 
 def half_even(amount: int, per: int) -> int:
