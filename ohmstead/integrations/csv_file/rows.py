@@ -33,7 +33,7 @@ class Rows:
 
     def read(self, path: Path, options: Mapping[str, Any]) -> Iterator[Found]:
         """The readings of a file; a str is a mistake in one place, which is passed over. Invalid: nothing can be read."""
-        with _opened(path) as file:
+        with opened(path) as file:
             table = csv.reader(file, delimiter=options["delimiter"])
             header = [cell.strip() for cell in next(table, [])]
             if not header:
@@ -146,7 +146,7 @@ class _File:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[TextIOWrapper]:
+def opened(path: Path) -> Iterator[TextIOWrapper]:
     """The text of a file, unpacked where it is gzip, without a byte-order mark."""
     with path.open("rb") as raw:
         packed = raw.read(2) == _MAGIC
