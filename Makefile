@@ -37,7 +37,7 @@ lint: $(VENV)/.dev  ## ruff and mypy
 
 lock:  ## write the lock files anew from pyproject.toml (needs uv)
 	$(COMPILE) -o requirements.lock
-	$(COMPILE) --group dev -o requirements-dev.lock
+	$(COMPILE) --extra export --group dev -o requirements-dev.lock
 
 bench: $(VENV)/.dev  ## measure everything, with the limit or peer beside it; prints the table (about 25 minutes)
 	PYTHON=$(PYTHON) packaging/system-packages test
