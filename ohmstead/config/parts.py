@@ -16,7 +16,7 @@ from ohmstead.core.errors import ConfigError
 from ohmstead.core.hub import Hub
 from ohmstead.core.loader import Plugin
 from ohmstead.core.plugin import Importer, Integration, Section, Tables
-from ohmstead.integrations import dsmr, eastron, mqtt_topics, shelly_gen2
+from ohmstead.integrations import dsmr, eastron, mqtt_topics, price_feeds, shelly_gen2
 from ohmstead.integrations.csv_file import CsvFile
 from ohmstead.integrations.demo_house import DemoHouse
 from ohmstead.integrations.green_button import GreenButton
@@ -33,6 +33,8 @@ from ohmstead.plugins.ledger.plugin import LedgerPlugin
 from ohmstead.plugins.protocols import Protocols
 from ohmstead.plugins.protocols.mqtt import Mqtt
 from ohmstead.plugins.storage.storage import Storage
+from ohmstead.plugins.tariffs.prices.book import PriceBook
+from ohmstead.plugins.tariffs.prices.plugin import PricesPlugin
 from ohmstead.web.dispatch import Operation
 
 log = logging.getLogger(__name__)
@@ -48,12 +50,13 @@ class Parts:
         self.storage = Storage(url, hub.data_dir, hub.clock, hub.bus, durability)
         self.devices = Devices(self.storage, hub.bus, hub.clock, hub.quantities, hub.data_dir)
         self.jobs = Jobs(self.storage, hub.clock, hub.second)
+        self.prices = PriceBook(self.storage, hub.clock, hub.bus)
         self.ledger = Ledger(self.storage, self.devices, hub.bus, hub.clock)
         self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
         self.messaging = Messaging(self.mqtt, self.devices.verify, hub.data_dir)
         self.protocols = Protocols(hub.clock, self.mqtt, hub.quantities)
         self._foreign: dict[str, Plugin] = {}  # section -> the plugin that it is of, unless that ships with us
-        for service in (self.storage, self.devices, self.jobs, self.ledger, self.mqtt, self.protocols):
+        for service in (self.storage, self.devices, self.jobs, self.prices, self.ledger, self.mqtt, self.protocols):
             hub.provide(service)
         for name, plugin in self._shipped().items():
             hub.plugins.add(name, plugin)
@@ -63,6 +66,7 @@ class Parts:
         return {
             "devices": DevicesPlugin(self.devices),
             "jobs": self.jobs,
+            "prices": PricesPlugin(self.prices),
             "ledger": LedgerPlugin(self.ledger),
             "history": HistoryPlugin(self.storage, self.devices, self.hub.clock),
             "native": Native(self.devices.report, self.storage.history.period_start),
@@ -74,6 +78,7 @@ class Parts:
             "shelly_gen2": shelly_gen2,
             "eastron": eastron,
             "dsmr": dsmr,
+            "price_feeds": price_feeds,
             "demo_house": DemoHouse(self.hub),
         }
 

@@ -172,7 +172,7 @@ async def test_what_ends_or_yields_nonsense_is_down(tmp_path: Path) -> None:
     await until(lambda: len(registry.statuses) == 3)
     reasons = {status.device: status.message for status, _ in registry.statuses}
     assert reasons == {
-        "short": "the device ended its stream", "odd": "a stream yields Reading, DeviceInfo or Status, not int",
+        "short": "the device ended its stream", "odd": "a stream yields Reading, DeviceInfo, Status or Prices, not int",
         "empty": "integration empty declares neither readings nor connect",
     }  # fmt: skip
     await hub.tasks.stop_all()
