@@ -60,6 +60,15 @@ class Book:
         row = (await tx.execute(select(corrections).where(self._mine, corrections.c.number == number))).first()
         return None if row is None else correction(row)
 
+    def conditions(self, point: int | None, series: str | None, status: str | None) -> list[Any]:
+        """What `page` takes, for the key of a meter point, a series, a status (active or undone); None: whatever it is."""
+        where = [corrections.c.point_id == point] if point is not None else []
+        if series is not None:
+            where.append(corrections.c.series == series)
+        if status is not None:
+            where.append(corrections.c.undone_ms.is_(None) if status == "active" else corrections.c.undone_ms.is_not(None))
+        return where
+
     async def page(self, tx: AsyncConnection, where: Sequence[Any], before: int | None, limit: int) -> list[Correction]:
         """Those that the conditions on the table let through, newest first, of numbers below `before`."""
         query = select(corrections).where(self._mine, *where).order_by(corrections.c.number.desc()).limit(limit)

@@ -97,7 +97,7 @@ class IntervalScale(OfIntervals, frozen=True, tag="interval-scale"):
 
 
 class Replace(OfIntervals, frozen=True, tag="replace"):
-    """The intervals are those of the meter point `by`, times `factor`, with what is missing there missing here."""
+    """The intervals are those of the meter point `by`, times `factor`; where it has none, they stay."""
 
     by: str
     factor: str = "1"

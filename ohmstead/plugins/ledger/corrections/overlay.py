@@ -97,14 +97,14 @@ def _change(change: OfIntervals, parts: Sequence[Part], others: Mapping[str, Seq
         return _confirm(change, parts)
     if isinstance(change, IntervalScale):
         _write(parts, scaled(_energies(parts), change.ratio))
-        return [[slot for slot in part.slots if _missing_ms(part, slot) < part.laid.sheet.slot_ms] for part in parts]
+        return [_covered(part) for part in parts]
+    if isinstance(change, Replace):
+        return _replace(change, parts, others.get(change.by, ()))
     if isinstance(change, SetTotal):
         _share(change.mwh, parts, _profile(parts))
     elif isinstance(change, Spread):
         complete = all(_missing_ms(part, slot) == 0 for part in parts for slot in part.slots)
         _share(change.mwh, parts, _energies(parts) if complete else [])
-    elif isinstance(change, Replace):
-        _replace(change, parts, others.get(change.by, ()))
     return [part.slots for part in parts]
 
 
@@ -146,26 +146,37 @@ def _write(parts: Sequence[Part], mwh: array[int]) -> None:
         place += count
 
 
-def _replace(change: Replace, parts: Sequence[Part], others: Sequence[Sheet]) -> None:
-    """Take the other's slots; where it has none of them, nothing is known."""
-    for part in parts:
-        mine = part.laid.sheet
-        fresh = Sheet.empty(part.start_ms(part.low), mine.slot_ms, part.high - part.low)
-        for other in others:
-            _take(fresh, other)
-        mine.mwh[part.low : part.high] = fresh.mwh
-        for cover in COVERS:
-            getattr(mine, cover)[part.low : part.high] = getattr(fresh, cover)
-    _write(parts, scaled(_energies(parts), change.ratio))
+def _covered(part: Part) -> list[int]:
+    return [slot for slot in part.slots if _missing_ms(part, slot) < part.laid.sheet.slot_ms]
 
 
-def _take(fresh: Sheet, other: Sheet) -> None:
-    low, high = max(fresh.start_ms, other.start_ms), min(fresh.end_ms, other.end_ms)
-    if low >= high or fresh.slot_ms != other.slot_ms:
-        return
-    here, there, count = (low - fresh.start_ms) // fresh.slot_ms, (low - other.start_ms) // fresh.slot_ms, (high - low) // fresh.slot_ms
-    for column in ("mwh", *COVERS):
-        getattr(fresh, column)[here : here + count] = getattr(other, column)[there : there + count]
+def _replace(change: Replace, parts: Sequence[Part], others: Sequence[Sheet]) -> list[Sequence[int]]:
+    """Take the other's slots, times the factor; where it has nothing, what is there stays."""
+    taken = [_taken(part, others) for part in parts]
+    energies = scaled((mwh for part in taken for mwh in part.laid.sheet.mwh), change.ratio)
+    _write(taken, energies)
+    spoken: list[Sequence[int]] = []
+    for part, other in zip(parts, taken, strict=True):
+        slots = _covered(other)
+        for column in ("mwh", *COVERS):
+            mine, theirs = getattr(part.laid.sheet, column), getattr(other.laid.sheet, column)
+            for slot in slots:
+                mine[part.low + slot] = theirs[slot]
+        spoken.append([part.low + slot for slot in slots])
+    return spoken
+
+
+def _taken(part: Part, others: Sequence[Sheet]) -> Part:
+    """What the other's sheets say of the slots of a part."""
+    fresh = Sheet.empty(part.start_ms(part.low), part.laid.sheet.slot_ms, part.high - part.low)
+    for other in others:
+        low, high = max(fresh.start_ms, other.start_ms), min(fresh.end_ms, other.end_ms)
+        if low >= high or fresh.slot_ms != other.slot_ms:
+            continue
+        here, there, count = ((ms // fresh.slot_ms) for ms in (low - fresh.start_ms, low - other.start_ms, high - low))
+        for column in ("mwh", *COVERS):
+            getattr(fresh, column)[here : here + count] = getattr(other, column)[there : there + count]
+    return Part(Overlay(fresh, array("q")), 0, len(fresh))
 
 
 def _confirm(change: Confirm, parts: Sequence[Part]) -> list[Sequence[int]]:

@@ -61,12 +61,11 @@ def test_a_scale_is_exact_in_sum_and_leaves_missing_slots_alone() -> None:
     assert list(laid.origin) == [1, 0, 1, 1]
 
 
-def test_replace_takes_the_other_with_what_is_missing_there() -> None:
+def test_replace_takes_what_the_other_has() -> None:
     other = {"check": [sheet(2, None, 6)]}
     [laid] = overlay(signed(Replace(0, 3 * SLOT, "grid", "check", "1.5")), [sheet(10, 10, 10)], other)
-    assert list(laid.sheet.mwh) == [3, 0, 9]
-    assert list(laid.sheet.measured_ms) == [SLOT, 0, SLOT]
-    assert list(laid.origin) == [1, 1, 1]
+    assert list(laid.sheet.mwh) == [3, 10, 9]
+    assert list(laid.origin) == [1, 0, 1]
 
 
 def test_confirm_books_exactly_the_step_into_the_time_that_is_free() -> None:
