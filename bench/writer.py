@@ -25,7 +25,7 @@ COUNT = 600_000
 BATCH = 1000  # rows a source sends at once
 GROUP = 20_000  # rows the writer commits at once while more wait
 PRAGMAS = (
-    "PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=WAL", "PRAGMA cache_size=-65536", "PRAGMA wal_autocheckpoint=20000",
+    "PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=WAL", "PRAGMA cache_size=-32768", "PRAGMA wal_autocheckpoint=20000",
     "PRAGMA synchronous=NORMAL",
 )  # fmt: skip
 TABLE = """
