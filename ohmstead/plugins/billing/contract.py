@@ -11,6 +11,8 @@ from ohmstead.core.clock import iso
 from ohmstead.core.errors import Invalid
 from ohmstead.plugins.billing.cycle import Cycle, Moment, Period
 
+EVER = -(1 << 62)  # before all time
+
 
 @dataclass(frozen=True, slots=True)
 class Contract:
@@ -29,6 +31,7 @@ class Contract:
     imports: tuple[str, ...] = ()
     exports: tuple[str, ...] = ()
     supplier: str | None = None
+    grid_zone: str | None = None
     start_ms: int | None = None
     end_ms: int | None = None
     origin: str = "api"
@@ -44,6 +47,11 @@ class Contract:
         if not found:
             raise Invalid(f"contract {self.id!r} has no tariff at {iso(at_ms)}; its first one applies from {iso(self.tariffs[0][0])}")
         return found[-1]
+
+    def since(self, at_ms: int) -> int:
+        """Since when the contract holds with the tariff that applies at an instant; before all time where nobody said."""
+        begun = [from_ms for from_ms, _ in self.tariffs if from_ms <= at_ms]
+        return max([EVER if self.start_ms is None else self.start_ms, *begun])
 
     def period(self, at_ms: int) -> Period | None:
         """The billing period of an instant, cut to the contract and where one tariff follows another; None outside the contract."""
@@ -88,16 +96,13 @@ def contract(slug: str, given: Mapping[str, Any], zone: str, currency: str, orig
     moment = Moment(zone, cut["at"], cut["clock"] == "standard")
     first = cut.get("first") or (2000, 1)
     tariff = given["tariff"]
-    dated = [(moment.on(each["from"]), each["tariff"]) for each in tariff] if isinstance(tariff, list) else [(_EVER, tariff)]
+    dated = [(moment.on(each["from"]), each["tariff"]) for each in tariff] if isinstance(tariff, list) else [(EVER, tariff)]
     return Contract(
         slug, given.get("name", slug), given.get("location", "home"), zone, given.get("currency", currency), tuple(dated),
         Cycle(moment, cut["day"], cut["months"], first, tuple(cut.get("dates", ()))),
         tuple(given.get("import", ())), tuple(given.get("export", ())), given.get("supplier"),
-        _instant(moment, given.get("start")), _instant(moment, given.get("end")), origin,
+        given.get("grid_zone"), _instant(moment, given.get("start")), _instant(moment, given.get("end")), origin,
     )  # fmt: skip
-
-
-_EVER = -(1 << 62)  # before all time
 
 
 def _instant(moment: Moment, day: date | None) -> int | None:

@@ -49,6 +49,9 @@ class Contracts:
     def __iter__(self) -> Iterator[Contract]:
         return iter([self._made(slug, *self._given[slug]) for slug in sorted(self._given)])
 
+    def __contains__(self, slug: object) -> bool:
+        return slug in self._given
+
     def get(self, slug: str) -> Contract:
         """The contract; NotFound."""
         if slug not in self._given:

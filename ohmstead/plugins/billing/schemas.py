@@ -99,6 +99,7 @@ CONTRACT: dict[Any, Any] = {
     vol.Optional("import", description="meter points of what is bought; several are added up"): validate.list_of(validate.slug),
     vol.Optional("export", description="meter points of what is sold; several are added up"): validate.list_of(validate.slug),
     vol.Required("tariff", description="id of the tariff; or a list of them, each with `from`, the first day on which it applies"): tariffs,
+    vol.Optional("grid_zone", description="grid zone of the location, where the tariff tells several apart"): name,
     vol.Optional("cycle", default={}, description="how time is cut into billing periods; calendar months unless given"): CYCLE,
     vol.Optional("start", description="first day of the contract"): day,
     vol.Optional("end", description="first day on which it no longer holds"): day,

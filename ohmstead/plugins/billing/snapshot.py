@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from ohmstead.plugins.billing.supply import Sheets
 from ohmstead.plugins.ledger.sheet import Sheet
-
-Sheets = Mapping[str, Sequence[Sheet]]  # meter point -> its slots
 
 
 class _Columns(msgspec.Struct, frozen=True, array_like=True):
@@ -24,18 +22,26 @@ class _Columns(msgspec.Struct, frozen=True, array_like=True):
     source: bytes
 
 
-def packed(sheets: Sheets) -> bytes:
-    """Sheets as bytes: the same again for the same sheets."""
-    plain = {point: [_columns(sheet) for sheet in sheets[point]] for point in sorted(sheets)}
-    return zlib.compress(msgspec.msgpack.encode(plain), 6)
+_Plain = dict[str, list[_Columns]]
 
 
-def unpacked(raw: bytes) -> dict[str, list[Sheet]]:
-    """The sheets that bytes stand for; none for no bytes."""
-    if not raw:
-        return {}
-    plain = msgspec.msgpack.decode(zlib.decompress(raw), type=dict[str, list[_Columns]])
-    return {point: [_sheet(columns) for columns in found] for point, found in plain.items()}
+def packed(sheets: Sheets, registers: Sheets) -> bytes:
+    """Slots of meter points and of tariff registers as bytes: the same again for the same slots."""
+    return zlib.compress(msgspec.msgpack.encode((_plain(sheets), _plain(registers))), 6)
+
+
+def unpacked(raw: bytes) -> tuple[dict[str, list[Sheet]], dict[str, list[Sheet]]]:
+    """The slots of meter points and of tariff registers that bytes stand for."""
+    sheets, registers = msgspec.msgpack.decode(zlib.decompress(raw), type=tuple[_Plain, _Plain])
+    return _sheets(sheets), _sheets(registers)
+
+
+def _plain(sheets: Sheets) -> _Plain:
+    return {name: [_columns(sheet) for sheet in sheets[name]] for name in sorted(sheets)}
+
+
+def _sheets(plain: _Plain) -> dict[str, list[Sheet]]:
+    return {name: [_sheet(columns) for columns in found] for name, found in plain.items()}
 
 
 def _columns(sheet: Sheet) -> _Columns:

@@ -1,0 +1,113 @@
+"""A bill's line, opened: down to its slots, and a slot down to its layers and the readings it was derived from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from ohmstead.core.clock import iso
+from ohmstead.core.errors import NotFound
+from ohmstead.plugins.billing.bill import Bill, plain
+from ohmstead.plugins.billing.bills import Bills
+from ohmstead.plugins.ledger.layers import interval
+from ohmstead.plugins.ledger.sheet import Sheet
+
+if TYPE_CHECKING:
+    from ohmstead.plugins.ledger.ledger import Ledger
+    from ohmstead.plugins.storage.history import History
+
+AROUND_MS = 3_600_000  # how far around a slot its readings are shown
+MOST_READINGS = 2000
+
+
+class Opener:
+    """Opens bills that are in the books and drafts alike."""
+
+    def __init__(self, bills: Bills, ledger: Ledger, history: History) -> None:
+        self._bills, self._ledger, self._history = bills, ledger, history
+
+    async def line(self, bill: str, number: int, after: int, limit: int) -> tuple[dict[str, Any], int | None]:
+        """A line with its slots behind the first `after`, and how many to skip for the next page. NotFound.
+
+        An issued bill is opened with the slots and prices that it was issued with.
+        """
+        made = await self._bills.remade(bill)
+        if not 1 <= number <= len(made.sheet.lines):
+            raise NotFound(f"bill {bill} has lines 1 to {len(made.sheet.lines)}, no line {number}")
+        found = await asyncio.to_thread(_slots, made, number, after, limit + 1)
+        shown = made.body()["lines"][number - 1]
+        return {"bill": bill, **shown, "opened": found[:limit]}, after + limit if len(found) > limit else None
+
+    async def slot(self, bill: str, at_ms: int) -> dict[str, Any]:
+        """The slot of a bill that an instant lies in: each meter point's layers, and the readings around it. NotFound."""
+        made = await self._bills.remade(bill)
+        if at_ms not in made.period:
+            raise NotFound(f"bill {bill} counts from {iso(made.period.start_ms)} until {iso(made.period.end_ms)}, not {iso(at_ms)}")
+        points = [await self._point(made, point, at_ms) for point in made.contract.points]
+        return {"bill": bill, "at": iso(at_ms), "meter_points": points}
+
+    async def _point(self, made: Bill, point: str, at_ms: int) -> dict[str, Any]:
+        billed = _slot_of(made.supply.sheets[point], at_ms)
+        start_ms, end_ms = (at_ms, at_ms + 1) if billed is None else (_instant(*billed), _instant(*billed) + billed[0].slot_ms)
+        layers, zone = await self._ledger.layers(point, start_ms, end_ms), ZoneInfo(made.contract.zone)
+        readings = [
+            await self._readings(address, start_ms, end_ms)
+            for binding in self._ledger.points.bindings(point)
+            if binding.from_ms < end_ms and (binding.to_ms is None or binding.to_ms > start_ms)
+            for address in binding.series()
+        ]
+        said = {layer.name.lower(): _slot_of(sheets, start_ms) for layer, sheets in layers.items()}
+        return {
+            "meter_point": point, "billed": None if billed is None else shown(*billed, zone), "readings": readings,
+            "layers": {layer: shown(*found, zone) for layer, found in said.items() if found is not None},
+        }  # fmt: skip
+
+    async def _readings(self, address: str, start_ms: int, end_ms: int) -> dict[str, Any]:
+        device, _, quantity = address.partition(".")
+        found = await self._history.find(device, quantity)
+        rows: Sequence[tuple[int, object]] = ()
+        if found:
+            begin, end = start_ms - AROUND_MS, end_ms + AROUND_MS
+            rows = await self._history.raw(found[0].key, begin, end, MOST_READINGS, kind=found[0].kind)
+        unit = found[0].unit if found else None
+        return {"series": address, "unit": unit, "readings": [{"at": iso(at_ms), "value": value} for at_ms, value, *_ in rows]}
+
+
+def _slots(made: Bill, number: int, after: int, count: int) -> list[dict[str, Any]]:
+    line = made.sheet.lines[number - 1].line
+    zone = ZoneInfo(made.contract.zone)
+    points = {"import": made.contract.imports, "export": made.contract.exports}.get(line.direction, ())
+    return [
+        {
+            "start": iso(slot.start_ms), "end": iso(slot.end_ms), "quantity": plain(slot.quantity), "unit": line.unit,
+            "price": plain(slot.price), "amount": plain(slot.amount),
+            "meter_points": [
+                {"meter_point": point, **shown(*found, zone)}
+                for point in points
+                if (found := _slot_of(made.supply.sheets[point], slot.start_ms)) is not None
+            ],
+        }
+        for slot in islice(line.opened(), after, after + count)
+    ]  # fmt: skip
+
+
+def _slot_of(sheets: Sequence[Sheet], at_ms: int) -> tuple[Sheet, int] | None:
+    """The sheet and the number in it of the slot that an instant lies in."""
+    for sheet in sheets:
+        if sheet.start_ms <= at_ms < sheet.end_ms:
+            return sheet, (at_ms - sheet.start_ms) // sheet.slot_ms
+    return None
+
+
+def _instant(sheet: Sheet, place: int) -> int:
+    return sheet.start_ms + place * sheet.slot_ms
+
+
+def shown(sheet: Sheet, place: int, zone: ZoneInfo) -> dict[str, Any]:
+    """One slot as the API shows intervals."""
+    start = _instant(sheet, place)
+    cover = sheet.measured_ms[place], sheet.estimated_ms[place], sheet.reset_ms[place]
+    return interval(start, start + sheet.slot_ms, sheet.mwh[place], cover, sheet.source[place], zone)
