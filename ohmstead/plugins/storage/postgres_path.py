@@ -113,6 +113,18 @@ async def fetch(conn: AsyncConnection, sql: str, params: Sequence[Any]) -> list[
     return list(map(tuple, await (await _driver(conn)).fetch(sql, *params)))
 
 
+async def fetch_each(conn: AsyncConnection, sql: str, params: Sequence[Sequence[Any]], most: int) -> list[list[tuple[Any, ...]]]:
+    """The rows of one query for each set of parameters, until `most` rows were read; its last parameter is how many are left."""
+    found: list[list[tuple[Any, ...]]] = []
+    statement = await (await _driver(conn)).prepare(sql)
+    for some in params:
+        if most <= 0:
+            break
+        found.append(list(map(tuple, await statement.fetch(*some, most))))
+        most -= len(found[-1])
+    return found
+
+
 async def fetch_by_bucket(
     conn: AsyncConnection, sql: str, params: Sequence[Any], spans: Sequence[tuple[int, int]]
 ) -> list[tuple[Any, ...]]:

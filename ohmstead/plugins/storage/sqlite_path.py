@@ -8,7 +8,7 @@ halves the rate and would read doubles back inexactly.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import aiosqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import Row, Series
+from ohmstead.plugins.storage import turns
 from ohmstead.plugins.storage.group import COLUMNS, NOTE, BadRow, Group, Marks, flat
 from ohmstead.plugins.storage.tables import HOME
 
@@ -54,28 +55,23 @@ class SqlitePath:
 
     async def quick(self, conn: AsyncConnection, group: Group, marks: Sequence[Marks]) -> bool:
         """Commit a group that has nothing but new rows; False when some were known, and nothing was written."""
-        driver = await _driver(conn)
-        return bool(await driver._execute(self._quick, driver._conn, group, marks))
+        return bool(await _in_thread(conn, self._quick, group, marks))
 
     async def arrange(self, conn: AsyncConnection, group: Group) -> None:
         """Give every series its key and sort the group. Outside of a transaction."""
-        driver = await _driver(conn)
-        await driver._execute(self._arrange, driver._conn, group)
+        await _in_thread(conn, self._arrange, group)
 
     async def insert(self, conn: AsyncConnection, group: Group, marks: Sequence[Marks]) -> bool:
         """Write the group's new rows and their marks inside the transaction; False when some were known."""
-        driver = await _driver(conn)
-        return bool(await driver._execute(_insert, driver._conn, group, marks))
+        return bool(await _in_thread(conn, _insert, group, marks))
 
     async def known(self, conn: AsyncConnection, table: str, rows: Sequence[Row]) -> dict[tuple[int, ...], Any]:
         """The stored values of those of the rows whose key is stored."""
-        driver = await _driver(conn)
-        return dict(await driver._execute(_known, driver._conn, table, rows))
+        return dict(await _in_thread(conn, _known, table, rows))
 
     async def bulk(self, conn: AsyncConnection, table: str, columns: Sequence[str], values: Sequence[tuple[Any, ...]]) -> None:
         """Insert many rows of any table inside the transaction."""
-        driver = await _driver(conn)
-        await driver._execute(_bulk, driver._conn, table, columns, [value for row in values for value in row])
+        await _in_thread(conn, _bulk, table, columns, [value for row in values for value in row])
 
     def _arrange(self, con: sqlite3.Connection, group: Group) -> None:
         if self._file.stat().st_ino != self._inode:
@@ -97,11 +93,34 @@ class SqlitePath:
                 con.execute("ROLLBACK")
 
 
+async def _in_thread(conn: AsyncConnection, work: Callable[..., Any], *args: Any) -> Any:
+    """Run `work(sqlite3 connection, *args)` in the thread of the connection that writes."""
+    driver = await _driver(conn)
+    with turns.given():
+        return await driver._execute(work, driver._conn, *args)
+
+
 async def fetch(conn: AsyncConnection, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     """All rows of a query whose parameters are $1, $2, …"""
     driver = await _driver(conn)
     named = {str(place): value for place, value in enumerate(params, 1)}
     return list(await driver._execute(lambda con: con.execute(sql, named).fetchall(), driver._conn))
+
+
+async def fetch_each(conn: AsyncConnection, sql: str, params: Sequence[Sequence[Any]], most: int) -> list[list[tuple[Any, ...]]]:
+    """The rows of one query for each set of parameters, until `most` rows were read; its last parameter is how many are left."""
+    driver = await _driver(conn)
+    return list(await driver._execute(_each, driver._conn, sql, params, most))
+
+
+def _each(con: sqlite3.Connection, sql: str, params: Sequence[Sequence[Any]], most: int) -> list[list[tuple[Any, ...]]]:
+    found: list[list[tuple[Any, ...]]] = []
+    for some in params:
+        if most <= 0:
+            break
+        found.append(con.execute(sql, {str(place): value for place, value in enumerate((*some, most), 1)}).fetchall())
+        most -= len(found[-1])
+    return found
 
 
 async def fetch_by_bucket(

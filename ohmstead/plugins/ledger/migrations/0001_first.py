@@ -105,7 +105,7 @@ def _derived() -> None:
         sa.Column("term", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("at_ms", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("verdict", sa.Text, nullable=False),
-        sa.Column("from_ms", sa.BigInteger, nullable=False),
+        sa.Column("from_ms", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("before_mwh", sa.BigInteger, nullable=False),
         sa.Column("mwh", sa.BigInteger, nullable=False),
         sa.Column("step_mwh", sa.BigInteger, nullable=False),
