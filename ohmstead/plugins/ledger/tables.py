@@ -31,8 +31,10 @@ meter_points = Table(
     Column("role", Text, nullable=False),
     Column("location", Text, nullable=False),
     Column("parent", Text),  # slug of the meter point it hangs under; NULL: under its location's consumption
-    Column("body", Text, nullable=False),  # JSON object: what only some have
-    Column("origin", Text, nullable=False),  # yaml, api, or auto
+    Column("category", Text),
+    Column("device", Text),  # while the automatic choice feeds it: whose readings
+    Column("flow", Text),  # and which of that device's ways of energy
+    Column("origin", Text, nullable=False),  # yaml, api, auto or computed
     Column("created_ms", BigInteger, nullable=False),
     Column("removed_ms", BigInteger),  # its intervals stay
     UniqueConstraint("tenant_id", "id"),
@@ -46,9 +48,9 @@ bindings = Table(  # what measures a meter point from when to when; an id is nev
     Column("id", Integer, primary_key=True),
     _tenant(),
     Column("point_id", Integer, nullable=False),
-    Column("start_ms", BigInteger),  # NULL: since ever
-    Column("end_ms", BigInteger),  # NULL: still; else the first instant behind it
-    Column("origin", Text, nullable=False),  # auto: may be changed by itself; else yaml or api
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger),  # NULL: still; else the first instant behind it
+    Column("automatic", Integer, nullable=False),  # 1: may be changed by itself
     Column("body", Text, nullable=False),  # JSON object: terms, longest gap, plausible maximum
     UniqueConstraint("tenant_id", "id"),
     sqlite_autoincrement=True,
