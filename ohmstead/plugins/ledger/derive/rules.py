@@ -41,6 +41,15 @@ class Rules:
         return cls(kind, factor, binding.from_ms, binding.to_ms, binding.plausible_per_h, binding.longest_gap_ms,
                    modulus, term.resets is not Resets.NONE, term.part, opening, closing)  # fmt: skip
 
+    def counts(self, at_ms: int) -> bool:
+        """Whether a reading of this instant belongs to the binding.
+
+        One at the very end closes the last span of it (and opens the next binding's first), unless a closing register is stated.
+        """
+        if at_ms < self.start_ms:
+            return False
+        return self.end_ms is None or at_ms < self.end_ms or (at_ms == self.end_ms and self.closing is None)
+
     def part_of(self, amount: int) -> int:
         """What of a signed amount counts: its positive part, its negative part, or, of all, its size. Never below 0."""
         if self.part is Part.ALL:

@@ -1,8 +1,7 @@
 """From readings to slots, one track (a term of a binding) at a time, streamed and resumable.
 
     walk = begin(rules, grid, state)   # state: of a checkpoint; None: from the beginning of the binding
-    for chunk in chunks:               # stored readings after state.kept_ms of [rules.start_ms, rules.end_ms),
-                                       # strictly in order of time
+    for chunk in chunks:               # stored readings after state.kept_ms for which rules.counts(at_ms), strictly in order of time
         walk.feed(chunk)
     walk.finish()
     walk.days, walk.head, walk.checkpoints, walk.verdicts
