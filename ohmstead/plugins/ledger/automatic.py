@@ -7,8 +7,8 @@ which it came: everything is looked at anew after a start, and a device again wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,7 +21,7 @@ from ohmstead.plugins.ledger import choice
 from ohmstead.plugins.ledger.bindings import Binding, around
 from ohmstead.plugins.ledger.choice import Flow
 from ohmstead.plugins.ledger.plausible import plausible_per_h
-from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints
+from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints, Role
 from ohmstead.plugins.ledger.registrar import Registrar
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Automatic:
         self._due = asyncio.Event()
         self._turn = asyncio.Lock()
         self._looked = False
+        self.stated: Mapping[str, Mapping[str, Any]] = {}  # what the YAML says of meter points, by id
 
     def listen(self) -> None:
         """Hear from now on what is stored and which devices change."""
@@ -147,6 +148,10 @@ class Automatic:
         wanted = {flow.name: flow for flow in choice.flows(entry.device.kind, firsts, device in self._swings)}
         mine = {point.flow or "": point for point in self._points if point.device == device}
         for name, flow in wanted.items():
+            adopted = self._points.find(device + flow.suffix)
+            if name not in mine and adopted is not None and self._open_to_choice(adopted):
+                mine[name] = adopted
+        for name, flow in wanted.items():
             if not self._spoken_for(device, flow, mine.get(name)):
                 await self._keep(entry.device, flow, mine.get(name))
             elif name in mine and mine[name].origin == "auto":
@@ -154,6 +159,10 @@ class Automatic:
         for name, point in mine.items():
             if name not in wanted and point.origin == "auto":
                 await self._registrar.remove(point.id)
+
+    def _open_to_choice(self, point: MeterPoint) -> bool:
+        """Whether the YAML names a meter point and leaves it to us what measures it."""
+        return point.origin == "yaml" and point.device is None and not self._points.bindings(point.id)
 
     def _spoken_for(self, device: str, flow: Flow, mine: MeterPoint | None) -> bool:
         """Whether a person bound what this flow measures to another meter point, or does not want the one it makes."""
@@ -167,7 +176,7 @@ class Automatic:
 
     async def _keep(self, device: Device, flow: Flow, mine: MeterPoint | None) -> None:
         """Make or follow the meter point of a flow, and bind it where no person did."""
-        point = _described(device, flow, mine) if mine is None or mine.origin == "auto" else mine
+        point = mine if mine is not None and mine.origin == "api" else self._described(device, flow, mine)
         if mine is None:
             point = msgspec.structs.replace(point, id=next(self._free_ids(point.id)))
         limit = plausible_per_h(self._points.kind_at(point.location), point.role)
@@ -177,24 +186,22 @@ class Automatic:
         if point != mine or not _same(wanted, self._points.bindings(point.id)):
             await self._registrar.put(point, wanted)
 
+    def _described(self, device: Device, flow: Flow, mine: MeterPoint | None) -> MeterPoint:
+        """The meter point a flow makes of a device, with what the YAML says of it. Its id stays when the device's kind changes."""
+        key, slug = (0, (device.id + flow.suffix)[:64]) if mine is None else (mine.key, mine.id)
+        said = self.stated.get(slug, {})
+        return MeterPoint(
+            key, slug, said.get("name") or (f"{device.name}: {flow.title}" if flow.title else device.name),
+            Role(said.get("role", flow.role)), said.get("location") or device.location or HOME, said.get("parent"),
+            said.get("category") or device.kind, "yaml" if slug in self.stated else "auto", device.id, flow.name,
+        )  # fmt: skip
+
     def _free_ids(self, wanted: str) -> Iterator[str]:
         """The id wanted, or where it is taken the next one with a number behind it."""
         names = (wanted if number == 1 else f"{wanted[:60]}-{number}" for number in range(1, 1000))
         return (name for name in names if name not in self._points)
 
 
-def _described(device: Device, flow: Flow, mine: MeterPoint | None) -> MeterPoint:
-    """The meter point a flow makes of a device. Its id stays whatever becomes of the device's kind."""
-    key, slug = (0, device.id + flow.suffix) if mine is None else (mine.key, mine.id)
-    name = f"{device.name}: {flow.title}" if flow.title else device.name
-    parent = None if mine is None else mine.parent
-    return MeterPoint(key, slug[:64], name, flow.role, device.location or HOME, parent, device.kind, "auto", device.id, flow.name)
-
-
 def _same(wanted: Iterable[Binding], there: Iterable[Binding]) -> bool:
     """Whether they are the same bindings, whatever their numbers."""
-    return {_unnumbered(binding) for binding in wanted} == {_unnumbered(binding) for binding in there}
-
-
-def _unnumbered(binding: Binding) -> Binding:
-    return msgspec.structs.replace(binding, number=0)
+    return {binding.unnumbered() for binding in wanted} == {binding.unnumbered() for binding in there}

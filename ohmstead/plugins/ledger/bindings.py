@@ -80,6 +80,10 @@ class Binding(msgspec.Struct, frozen=True):
         """The addresses of its series."""
         return tuple(term.series for term in self.terms)
 
+    def unnumbered(self) -> Binding:
+        """The same whatever its number, to compare."""
+        return msgspec.structs.replace(self, number=0)
+
     def shown(self) -> dict[str, Any]:
         """For the API."""
         start, end = None if self.from_ms == SINCE_EVER else iso(self.from_ms), None if self.to_ms is None else iso(self.to_ms)

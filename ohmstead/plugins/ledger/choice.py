@@ -49,7 +49,7 @@ def _gauges(part: Part) -> tuple[Source, ...]:
 
 
 TOTAL: Source = (("energy_total",), ALL)
-PERIODS: Source = (("energy",), POSITIVE)
+PERIODS: Source = (("energy",), ALL)
 
 
 def _load(role: Role) -> tuple[Flow, ...]:

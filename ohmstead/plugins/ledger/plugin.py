@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING
 
 from ohmstead.core.plugin import Section, Tables, hookimpl
 from ohmstead.core.route import Route
+from ohmstead.core.validate import slug
+from ohmstead.plugins.ledger.configured import Configured
+from ohmstead.plugins.ledger.interval_routes import IntervalRoutes
+from ohmstead.plugins.ledger.point_routes import PointRoutes
+from ohmstead.plugins.ledger.schemas import Shapes
 from ohmstead.plugins.ledger.tables import TABLES
 
 if TYPE_CHECKING:
@@ -27,12 +32,20 @@ class LedgerPlugin:
     @hookimpl
     def ohmstead_sections(self, hub: Hub) -> list[Section]:
         """`meter_points:` and `ledger:`."""
-        return []
+        shapes, ledger = Shapes(hub.quantities), self._ledger
+        configured = Configured(shapes, ledger.points, ledger.registrar, ledger.automatic)
+        return [
+            Section("meter_points", {slug: shapes.yaml_point}, configured.apply, "the roles energy plays, and what measures them",
+                    default={}, problems=configured.problems),
+        ]  # fmt: skip
 
     @hookimpl
     def ohmstead_routes(self, hub: Hub) -> list[Route]:
         """Meter points, intervals, imports, corrections, findings, verify."""
-        return []
+        return [
+            *PointRoutes(self._ledger, Shapes(hub.quantities)).all(),
+            *IntervalRoutes(self._ledger, hub.clock).all(),
+        ]
 
     @hookimpl
     def ohmstead_started(self, hub: Hub) -> None:

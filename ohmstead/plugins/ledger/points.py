@@ -75,7 +75,7 @@ class MeterPoints:
     """All meter points with their bindings, in memory. Belongs to the event loop's thread."""
 
     def __init__(self, locations: Locations) -> None:
-        self._locations = locations
+        self.locations = locations
         self._by_id: dict[str, MeterPoint] = {}
         self._by_key: dict[int, MeterPoint] = {}
         self._bindings: dict[str, tuple[Binding, ...]] = {}
@@ -110,7 +110,7 @@ class MeterPoints:
 
     def within(self, location: str) -> list[MeterPoint]:
         """The meter points in a location and in what lies within."""
-        inside = self._locations.within(location)
+        inside = self.locations.within(location)
         return [point for point in self if point.location in inside]
 
     def by_role(self, location: str, *roles: Role) -> list[MeterPoint]:
@@ -145,9 +145,9 @@ class MeterPoints:
     def premises(self, location: str | None) -> str:
         """The nearest home, apartment, building or facility from `location` upwards."""
         seen: set[str] = set()
-        while location is not None and location in self._locations and location not in seen:
+        while location is not None and location in self.locations and location not in seen:
             seen.add(location)
-            place = self._locations.get(location)
+            place = self.locations.get(location)
             if place.kind in PREMISES:
                 return location
             location = place.parent
@@ -155,11 +155,11 @@ class MeterPoints:
 
     def kind_at(self, location: str | None) -> str:
         """What kind of premises `location` belongs to."""
-        return self._locations.get(self.premises(location)).kind
+        return self.locations.get(self.premises(location)).kind
 
     def zone_of(self, slug: str) -> str:
         """The IANA zone of its location."""
-        return self._locations.zone_of(self._by_id[slug].location)
+        return self.locations.zone_of(self._by_id[slug].location)
 
     def put(self, point: MeterPoint, bindings: Iterable[Binding] | None = None) -> None:
         """Take in a meter point as it is stored, with these bindings or those it has."""
@@ -178,6 +178,11 @@ class MeterPoints:
 def consumption_id(premises: str) -> str:
     """The id of the computed consumption of premises."""
     return "consumption" if premises == HOME else f"consumption-{premises}"[:64]
+
+
+def is_reserved(slug: str) -> bool:
+    """Whether only a computed meter point may have this id."""
+    return slug == "consumption" or slug.startswith("consumption-")
 
 
 def circle(parents: Mapping[str, str | None], start: str) -> list[str]:
