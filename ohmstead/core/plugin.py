@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -167,6 +168,23 @@ class Importer:
     layer: str = "settled"
 
 
+@dataclass(frozen=True, slots=True)
+class TariffKind:
+    """One kind of component of a tariff, pure: facts in, lines out.
+
+    `schema` maps voluptuous markers (with descriptions) to validators. `compile(options, holidays)` makes a rule of
+    validated options; voluptuous.Invalid for options that contradict each other. `charge(turns, till)` prices one
+    component of a bill: each turn has the `rule` and the `part` (a span under one version) it applies to, in order of
+    time; `till` takes the lines and keeps what the next bill must know.
+    """
+
+    type: str
+    schema: Schema
+    compile: Callable[[Mapping[str, Any], frozenset[date]], Any]
+    charge: Callable[[Any, Any], None]
+    description: str = ""
+
+
 @dataclass(slots=True)
 class Declared:
     """What one plugin declared, held as plain objects."""
@@ -239,6 +257,14 @@ class Hooks:
         """Called when the plugin is loaded. Returns readers of files. A plugin that raises is quarantined.
 
         Example: `return Importer("csv", (".csv",), SCHEMA, read)`
+        """
+        raise AssertionError
+
+    @hookspec
+    def ohmstead_tariffs(self) -> TariffKind | Iterable[TariffKind]:
+        """Called before the configuration is checked. Returns kinds of components of tariffs. A plugin that raises is quarantined.
+
+        Example: `return TariffKind("weather", SCHEMA, compile_rule, charge, "dearer when it is cold")`
         """
         raise AssertionError
 

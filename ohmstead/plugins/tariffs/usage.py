@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -14,9 +15,32 @@ class Energies(Protocol):
     register; what is left of the slot is missing. All four are equally long.
     """
 
-    start_ms: int
-    slot_ms: int
-    mwh: Sequence[int]
-    measured_ms: Sequence[int]
-    estimated_ms: Sequence[int]
-    reset_ms: Sequence[int]
+    @property
+    def start_ms(self) -> int: ...
+
+    @property
+    def slot_ms(self) -> int: ...
+
+    @property
+    def mwh(self) -> Sequence[int]: ...
+
+    @property
+    def measured_ms(self) -> Sequence[int]: ...
+
+    @property
+    def estimated_ms(self) -> Sequence[int]: ...
+
+    @property
+    def reset_ms(self) -> Sequence[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a contract used: import, export, and what each tariff register ("t1", "t2") counted of the import.
+
+    Each is in order of time; where sheets of one kind lie over the same slots (several meter points), they are added.
+    """
+
+    imported: Sequence[Energies] = ()
+    exported: Sequence[Energies] = ()
+    registers: Mapping[str, Sequence[Energies]] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The kinds of components that come with Ohmstead, each in its own module."""

@@ -1,0 +1,136 @@
+"""What pricing gives: lines with exact amounts, each of which opens down to slots, and what could not be priced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from ohmstead.plugins.tariffs.meter import Column
+
+Carry = Mapping[str, Any]  # what one bill hands to the next, as JSON
+
+
+class Piece(NamedTuple):
+    """Slots `first` up to `last` of a column at one price per unit; `raw` is their energy when it is not all of it."""
+
+    column: Column
+    first: int
+    last: int
+    price: Fraction
+    raw: Fraction | int | None = None
+
+
+class Opened(NamedTuple):
+    """One slot of a line: `quantity` in the line's unit."""
+
+    start_ms: int
+    end_ms: int
+    quantity: Fraction
+    price: Fraction
+    amount: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One rule, version and price: amount = quantity × price, exactly, in the currency. Credits are negative.
+
+    `label` says which part of the rule ("peak", "tier 2", "2026-03"); `version` is the version's first day or instant;
+    `direction` is "import" or "export" for lines of energy, else empty. `vat` is in percent. The price of a dynamic
+    tariff is the mean. `scale` is what one mWh (mL) counts in the unit.
+    """
+
+    component: str
+    kind: str
+    label: str
+    version: str
+    quantity: Fraction
+    unit: str
+    price: Fraction
+    amount: Fraction
+    slots: int = 0
+    direction: str = ""
+    vat: Fraction = Fraction(0)
+    vat_mode: str = "total"
+    scale: Fraction = Fraction(0)
+    pieces: tuple[Piece, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        """What tells it from the other lines of a bill."""
+        return "|".join((self.component, self.version, self.label, str(self.price)))
+
+    def opened(self) -> Iterator[Opened]:
+        """Its slots in order; the one that a tier's border crosses with its part. Demand opens to the slots of its windows."""
+        for column, first, last, price, raw in self.pieces:
+            for place in range(first, last):
+                quantity = (column.mwh[place] if raw is None else raw) * self.scale
+                start_ms = column.instant(place)
+                yield Opened(start_ms, start_ms + column.slot_ms, quantity, price, quantity * price)
+
+
+class Unpriced(NamedTuple):
+    """Slots that a component has no price for, and why; `mwh` is their energy (mL for volumes)."""
+
+    component: str
+    start_ms: int
+    end_ms: int
+    slots: int
+    mwh: int
+    reason: str
+
+
+class Excluded(NamedTuple):
+    """Neighbouring windows of demand that have missing parts and so never set the peak."""
+
+    component: str
+    start_ms: int
+    end_ms: int
+    windows: int
+
+
+class Conversion(NamedTuple):
+    """A volume of gas as energy: kWh = m³ × calorific value × state number."""
+
+    start_ms: int
+    end_ms: int
+    m3: Fraction
+    kwh_per_m3: Fraction
+    state_number: Fraction
+    kwh: Fraction
+
+
+class Netted(NamedTuple):
+    """How a netting period came out, in mWh: import and export, what of them met, drawn from and put into the bank,
+    what expired there, and what is in it now."""
+
+    start_ms: int
+    end_ms: int
+    imported: int
+    exported: int
+    offset: int
+    drawn: int
+    banked: int
+    expired: int
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A period, priced. `carry` is what the next bill of the contract is to be given."""
+
+    currency: str
+    start_ms: int
+    end_ms: int
+    lines: tuple[Line, ...]
+    unpriced: tuple[Unpriced, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+    conversions: tuple[Conversion, ...] = ()
+    netted: tuple[Netted, ...] = ()
+    carry: Carry = field(default_factory=dict)
+
+    @property
+    def total(self) -> Fraction:
+        """The sum of the lines, exactly: without VAT, unless the tariff states gross prices."""
+        return sum((line.amount for line in self.lines), Fraction(0))
