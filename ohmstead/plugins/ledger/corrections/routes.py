@@ -40,10 +40,10 @@ class CorrectionRoutes:
 
     def all(self) -> list[Route]:
         """Every operation, with its schema."""
-        tags, one = ("corrections",), "/corrections/{number}"
+        tags, one, body = ("corrections",), "/corrections/{number}", {**asked.BODY, **SIGNED}
         return [
             Route("GET", "/corrections", self.listing, "read", "Corrections, the newest first", query=LIST, tags=tags),
-            Route("POST", "/corrections", self.apply, "write", "Correct readings or intervals", {**asked.BODY, **SIGNED}, status=201, tags=tags),
+            Route("POST", "/corrections", self.apply, "write", "Correct readings or intervals", body, status=201, tags=tags),
             Route("POST", "/corrections/preview", self.preview, "write", "What a correction would do", asked.BODY, tags=tags),
             Route("GET", one, self.one, "read", "One correction", tags=tags),
             Route("POST", f"{one}/undo", self.undo, "write", "Take a correction back and replay the rest", SIGNED, tags=tags),
