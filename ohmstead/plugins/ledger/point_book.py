@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import RowMapping, bindparam, delete, insert, select, text, update
@@ -14,6 +14,9 @@ from ohmstead.plugins.ledger.points import MeterPoint, Role
 from ohmstead.plugins.ledger.tables import bindings, meter_points
 
 PLAIN = ("name", "location", "parent", "category", "device", "flow", "origin")  # columns that are fields of a meter point
+
+
+BINDING = ("id", "point_id", "from_ms", "to_ms", "automatic", "body")  # the columns that `bound` reads
 
 
 class Found(NamedTuple):
@@ -39,8 +42,8 @@ class PointBook:
         """Everything that is there."""
         rows = (await tx.execute(select(meter_points).where(meter_points.c.tenant_id == self._tenant))).mappings().all()
         by_point: dict[int, list[Binding]] = {}
-        for row in (await tx.execute(select(bindings).where(bindings.c.tenant_id == self._tenant))).mappings():
-            by_point.setdefault(row["point_id"], []).append(_binding(row))
+        for row in await tx.execute(select(*(bindings.c[name] for name in BINDING)).where(bindings.c.tenant_id == self._tenant)):
+            by_point.setdefault(row.point_id, []).append(bound(tuple(row)))
         present = [row for row in rows if row["removed_ms"] is None]
         refused = {row["slug"] for row in rows if row["removed_ms"] is not None and row["origin"] != "auto"}
         return Found([(_point(row), by_point.get(row["id"], [])) for row in present], refused)
@@ -94,10 +97,11 @@ def _point(row: RowMapping) -> MeterPoint:
     return MeterPoint(key=row["id"], id=row["slug"], role=Role(row["role"]), **{name: row[name] for name in PLAIN})
 
 
-def _binding(row: RowMapping) -> Binding:
-    body = msgspec.json.decode(row["body"], type=_Body)
-    span = row["from_ms"], row["to_ms"]
-    return Binding(*span, body.terms, body.plausible_per_h, body.longest_gap_ms, bool(row["automatic"]), row["id"])
+def bound(row: Sequence[Any]) -> Binding:
+    """The binding of a row with the columns BINDING."""
+    number, _, from_ms, to_ms, automatic, text_ = row
+    body = msgspec.json.decode(text_, type=_Body)
+    return Binding(from_ms, to_ms, body.terms, body.plausible_per_h, body.longest_gap_ms, bool(automatic), number)
 
 
 def _columns(binding: Binding) -> dict[str, object]:

@@ -1,0 +1,169 @@
+"""What is to be derived next: the marks that are there, and the tracks and spans they are about."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ohmstead.core.clock import LATEST_MS
+from ohmstead.core.errors import Unsupported
+from ohmstead.core.quantity import Kind
+from ohmstead.plugins.ledger.bindings import Binding
+from ohmstead.plugins.ledger.derive.rules import Rules
+from ohmstead.plugins.ledger.marks import Reach
+from ohmstead.plugins.ledger.point_book import BINDING, bound
+from ohmstead.plugins.ledger.slots import DAY_MS
+from ohmstead.plugins.ledger.tracks import BEHIND_MS, Job, Span, Track
+
+if TYPE_CHECKING:
+    from ohmstead.plugins.storage.reader import Reader
+
+log = logging.getLogger(__name__)
+
+TRACKS = 300  # tracks of a portion
+MARKS = 4000  # marks of readings that are looked at for it
+REASONS = 100  # marks of meter points
+
+BindingRow = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Due:
+    """One portion of the work. All of the marks it names are done with it."""
+
+    jobs: list[Job]
+    laid: dict[int, list[Span]]  # meter point -> spans whose layers and rollups are made anew
+    series_marks: list[tuple[int, int, int]]  # series, day, generation
+    point_marks: list[int]
+    bindings: Mapping[int, BindingRow]  # the rows that all of this is about
+
+    def __bool__(self) -> bool:
+        return bool(self.series_marks or self.point_marks)
+
+
+@dataclass(slots=True)
+class Series:
+    """A stored series."""
+
+    key: int
+    address: str
+    kind: Kind
+    unit: str
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What is dirty of each track, until there are enough of them."""
+
+    dirty: dict[tuple[int, int], tuple[Track, list[Span]]] = field(default_factory=dict)
+    laid: dict[int, list[Span]] = field(default_factory=dict)
+
+    def add(self, track: Track, start_ms: int, end_ms: int) -> None:
+        start_ms, end_ms = max(start_ms, track.rules.start_ms), min(end_ms, track.end_ms)
+        if start_ms < end_ms:
+            self.dirty.setdefault(track.key, (track, []))[1].append((start_ms, end_ms))
+
+    def lay(self, point: int, start_ms: int, end_ms: int) -> None:
+        self.laid.setdefault(point, []).append((start_ms, end_ms))
+
+
+class Agenda:
+    """Reads marks. Remembers what it read of series and bindings, to read it only once."""
+
+    def __init__(self, reader: Reader, tenant_id: int) -> None:
+        self._reader, self._tenant_id = reader, tenant_id
+        self._series: dict[str, Series] = {}
+        self._newest = 0
+        self._tracks: dict[BindingRow, tuple[Track, ...]] = {}
+
+    async def due(self, conn: AsyncConnection) -> Due:
+        """The next portion, as one view of the database shows it."""
+        readings = await self._reader.fetch(conn, _SERIES_MARKS, MARKS)
+        reasons = await self._reader.fetch(conn, _POINT_MARKS, REASONS)
+        if not readings and not reasons:
+            return Due([], {}, [], [], {})
+        tracks = await self.tracks(conn)
+        draft, series_marks, point_marks = _Draft(), [], []
+        by_series, by_point = _grouped(tracks, "series"), _grouped(tracks, "point")
+        for number, point, start_ms, end_ms, reach, binding, term in reasons:
+            if len(draft.dirty) >= TRACKS:
+                break
+            point_marks.append(number)
+            end_ms = LATEST_MS if end_ms is None else end_ms
+            if binding is None:
+                draft.lay(point, start_ms, end_ms)
+            for track in by_point.get(point, ()) if reach == Reach.TRACKS else ():
+                if binding is None or track.key == (binding, term):
+                    draft.add(track, start_ms, end_ms)
+        for series, day, from_ms, generation in readings:
+            if len(draft.dirty) >= TRACKS and not any(track.key in draft.dirty for track in by_series.get(series, ())):
+                break
+            series_marks.append((series, day, generation))
+            for track in by_series.get(series, ()):
+                draft.add(track, from_ms, (day + 1) * DAY_MS)
+        jobs = [Job(track, merged(spans)) for track, spans in draft.dirty.values()]
+        rows = {row[0]: row for row in self._tracks}
+        return Due(jobs, draft.laid, series_marks, point_marks, {job.track.key[0]: rows[job.track.key[0]] for job in jobs})
+
+    async def tracks(self, conn: AsyncConnection) -> list[Track]:
+        """All tracks there are."""
+        rows = await self._reader.fetch(conn, _BINDINGS, self._tenant_id)
+        await self._learn(conn)
+        known, self._tracks = self._tracks, {}
+        for row in rows:
+            found = known.get(row)
+            if found is None or len(found) < len(bound(row).terms):  # a series that was not there may be now
+                found = tuple(self._of(row))
+            self._tracks[row] = found
+        return [track for found in self._tracks.values() for track in found]
+
+    def _of(self, row: BindingRow) -> Iterator[Track]:
+        binding: Binding = bound(row)
+        for place, term in enumerate(binding.terms):
+            series = self._series.get(term.series)
+            if series is None:
+                continue
+            try:
+                rules = Rules.of(binding, term, series.kind, series.unit)
+            except Unsupported as error:
+                log.warning("%s", error)
+                continue
+            yield Track(row[1], binding, place, series.key, series.kind, rules)
+
+    async def _learn(self, conn: AsyncConnection) -> None:
+        for key, device, quantity, kind, unit in await self._reader.fetch(conn, _SERIES, self._tenant_id, self._newest):
+            address = f"{device}.{quantity}"
+            self._series[address] = Series(key, address, Kind(kind), unit)
+            self._newest = max(self._newest, key)
+
+    def address(self, key: int) -> str:
+        """`device.quantity` of a series that was met."""
+        return next(series.address for series in self._series.values() if series.key == key)
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order, those that lie near each other as one."""
+    found: list[Span] = []
+    for start_ms, end_ms in sorted(spans):
+        if found and start_ms <= found[-1][1] + BEHIND_MS:
+            found[-1] = (found[-1][0], max(found[-1][1], end_ms))
+        else:
+            found.append((start_ms, end_ms))
+    return found
+
+
+def _grouped(tracks: Sequence[Track], by: str) -> dict[int, list[Track]]:
+    found: dict[int, list[Track]] = {}
+    for track in tracks:
+        found.setdefault(getattr(track, by), []).append(track)
+    return found
+
+
+_SERIES_MARKS = "SELECT series_id, day, from_ms, generation FROM ledger_marks ORDER BY series_id, day LIMIT $1"
+_POINT_MARKS = "SELECT id, point_id, start_ms, end_ms, reach, binding_id, term FROM point_marks ORDER BY id LIMIT $1"
+_BINDINGS = f"SELECT {', '.join(BINDING)} FROM bindings WHERE tenant_id = $1 ORDER BY id"  # noqa: S608
+_SERIES = "SELECT id, device_id, quantity, kind, unit FROM series WHERE tenant_id = $1 AND id > $2 ORDER BY id"
