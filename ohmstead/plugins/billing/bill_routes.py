@@ -87,7 +87,11 @@ class BillRoutes:
 
     async def slot(self, call: Call) -> dict[str, Any]:
         """What a slot was made of."""
-        return await self._opener.slot(call.path["id"], instant_ms(moment(call.path["at"]), "UTC"))
+        try:
+            at_ms = instant_ms(moment(call.path["at"]), "UTC")
+        except vol.Invalid as error:
+            raise NotFound(f"no slot {call.path['at'][:40]!r}: {error}") from None
+        return await self._opener.slot(call.path["id"], at_ms)
 
     async def issue(self, call: Call) -> dict[str, Any]:
         """Freeze a bill."""

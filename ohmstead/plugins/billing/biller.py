@@ -56,7 +56,7 @@ class Biller:
         if not priced(contract, tariff, period, Supply({point: [] for point in contract.points}), {}, known_at_ms).carry:
             return {}
         carry: Carry = {}
-        generation, earlier = self._generation, self._earlier(contract, tariff, period)
+        generation, earlier = self._generation, await self._earlier(contract, tariff, period)
         for place in range(len(earlier), 0, -1):
             known = self._carries.get((contract, earlier[place - 1].end_ms)) if known_at_ms is None else None
             if known is not None and known[0] is tariff:
@@ -69,11 +69,13 @@ class Biller:
                 self._remember((contract, each.end_ms), tariff, carry)
         return carry
 
-    def _earlier(self, contract: Contract, tariff: Tariff, period: Period) -> list[Period]:
-        zone = ZoneInfo(contract.zone)
-        first = min((instant(version.valid_from, zone) for version in tariff.versions), default=period.start_ms)
-        since = max(first, contract.since(period.start_ms))
-        return list(contract.between(since, period.start_ms)) if since < period.start_ms else []
+    async def _earlier(self, contract: Contract, tariff: Tariff, period: Period) -> list[Period]:
+        """The billing periods before, from where contract, tariff and energy have all begun."""
+        zone, until = ZoneInfo(contract.zone), period.start_ms
+        first = min((instant(version.valid_from, zone) for version in tariff.versions), default=until)
+        since = min(until, max(first, contract.since(until)))
+        since = await self.supplies.begins(contract, since, until) if since < until else until
+        return list(contract.between(since, until)) if since < until else []
 
     def _remember(self, key: _Key, tariff: Tariff, carry: Carry) -> None:
         if len(self._carries) >= KEPT:

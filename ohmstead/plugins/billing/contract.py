@@ -91,7 +91,7 @@ def _before(start_ms: int | None, end_ms: int | None) -> bool:
 
 
 def contract(slug: str, given: Mapping[str, Any], zone: str, currency: str, origin: str) -> Contract:
-    """The contract that validated options describe; `currency` is the house's."""
+    """The contract that validated options describe; `currency` is taken where they state none."""
     cut = given["cycle"]
     moment = Moment(zone, cut["at"], cut["clock"] == "standard")
     first = cut.get("first") or (2000, 1)
@@ -103,6 +103,12 @@ def contract(slug: str, given: Mapping[str, Any], zone: str, currency: str, orig
         tuple(given.get("import", ())), tuple(given.get("export", ())), given.get("supplier"),
         given.get("grid_zone"), _instant(moment, given.get("start")), _instant(moment, given.get("end")), origin,
     )  # fmt: skip
+
+
+def tariffs_of(given: Mapping[str, Any]) -> list[str]:
+    """The ids of the tariffs that options name, in order of time."""
+    tariff = given["tariff"]
+    return [each["tariff"] for each in tariff] if isinstance(tariff, list) else [tariff]
 
 
 def _instant(moment: Moment, day: date | None) -> int | None:

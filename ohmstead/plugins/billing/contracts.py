@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,26 +14,35 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.core.validate import did_you_mean
-from ohmstead.plugins.billing.contract import Contract, contract
+from ohmstead.plugins.billing.contract import Contract, contract, tariffs_of
 from ohmstead.plugins.billing.schemas import CONTRACT
 from ohmstead.plugins.billing.tables import contracts as table
-from ohmstead.plugins.devices.locations import Locations
+from ohmstead.plugins.devices.locations import HOME, Locations
 from ohmstead.plugins.ledger.points import MeterPoints
 from ohmstead.plugins.storage.storage import Storage
 
 Options = Mapping[str, Any]
 Problem = tuple[str, str]  # the option, and what is wrong with it
 CurrencyOf = Callable[[str], str | None]  # of a tariff; None: there is no such tariff
+NO_CURRENCY = "XXX"  # ISO 4217's code for it, of a contract whose tariff is not there
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a contract is checked against."""
+
+    locations: set[str]
+    currency_of: CurrencyOf
+    contracts: Sequence[Contract]
 
 
 class Contracts:
-    """The contracts, in memory. `currency` is the house's; `currency_of` that of a tariff, None where there is none of that id."""
+    """The contracts, in memory. `currency_of` gives that of a tariff, None where there is no tariff of that id."""
 
     def __init__(self, storage: Storage, clock: Clock, locations: Locations, points: MeterPoints, currency_of: CurrencyOf) -> None:
         self._storage, self._clock, self._locations, self._points = storage, clock, locations, points
         self._currency_of = currency_of
         self._given: dict[str, tuple[Options, str]] = {}  # validated options, and where they are from
-        self.currency = "EUR"
 
     async def open(self) -> None:
         """Read what the API made."""
@@ -41,7 +51,7 @@ class Contracts:
             for slug, body in found:
                 self._given.setdefault(slug, (vol.Schema(CONTRACT)(msgspec.json.decode(body)), "api"))
 
-    def from_yaml(self, defined: Mapping[str, Options]) -> None:
+    async def apply(self, defined: Mapping[str, Options]) -> None:
         """Make these the YAML's contracts."""
         kept = {slug: (options, origin) for slug, (options, origin) in self._given.items() if origin == "api" and slug not in defined}
         self._given = {**kept, **{slug: (options, "yaml") for slug, options in defined.items()}}
@@ -71,36 +81,55 @@ class Contracts:
         return next((each for each in self if each.location == location), None)
 
     def problems(self, new: Contract) -> Iterator[Problem]:
-        """What is wrong with a contract although each option by itself is right."""
-        if new.location not in self._locations:
-            yield "location", f"there is no location {new.location!r}.{did_you_mean(new.location, [p.id for p in self._locations])}"
-        yield from self._period(new)
-        for _, tariff in new.tariffs:
-            yield from self._tariff(new, tariff)
-        yield from self._meter_points(new)
-        for other in self:
-            shared = sorted({*new.points} & {*other.points})
-            if other.id != new.id and shared and new.overlaps(other):
-                yield "import", f"contract {other.id!r} bills {shared[0]} at the same time; end one of them before the other starts"
-
-    def _period(self, new: Contract) -> Iterator[Problem]:
-        if new.start_ms is not None and new.end_ms is not None and new.end_ms <= new.start_ms:
-            yield "end", "lies before the start, or on it; expected a later day"
-
-    def _tariff(self, new: Contract, tariff: str) -> Iterator[Problem]:
-        currency = self._currency_of(tariff)
-        if currency is None:
-            yield "tariff", f"there is no tariff {tariff!r}"
-        elif currency != new.currency:
-            yield "tariff", f"tariff {tariff!r} is in {currency}, the contract in {new.currency}; a contract has one currency"
-
-    def _meter_points(self, new: Contract) -> Iterator[Problem]:
-        if not new.points:
-            yield "import", "expected at least one meter point to import or export by"
+        """What is wrong with a contract of the API although each option by itself is right."""
+        yield from self.contradictions(new, World({place.id for place in self._locations}, self._currency_of, list(self)))
         for option, points in (("import", new.imports), ("export", new.exports)):
             for point in points:
                 if self._points.find(point) is None:
                     yield option, f"there is no meter point {point!r}.{did_you_mean(point, [p.id for p in self._points])}"
+
+    def yaml_problems(self, sections: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+        """What is wrong with the YAML's contracts although each option by itself is right.
+
+        A meter point that is not there yet is none of it: it appears once its device is first heard.
+        """
+        given: Mapping[str, Options] = sections["contracts"]
+        currencies = {slug: options["currency"] for slug, options in sections["tariffs"].items()}
+        places = {place.id for place in self._locations if place.origin != "yaml"} | set(sections["locations"]) | {HOME}
+
+        def currency_of(tariff: str) -> str | None:
+            return currencies.get(tariff) or self._currency_of(tariff)
+
+        made = [contract(slug, options, sections["home"]["time_zone"], _currency(options, currency_of), "yaml")
+                for slug, options in given.items()]  # fmt: skip
+        world = World(places, currency_of, [*made, *(each for each in self if each.origin == "api")])
+        for each in made:
+            if self._given.get(each.id, ({}, ""))[1] == "api":
+                yield (each.id,), "a contract of this id was made over the API; delete it there, or choose another id"
+            else:
+                yield from (((each.id, option), text) for option, text in self.contradictions(each, world))
+
+    def contradictions(self, new: Contract, world: World) -> Iterator[Problem]:
+        """What of a contract contradicts itself or the world, whatever meter points there are."""
+        if new.location not in world.locations:
+            yield "location", f"there is no location {new.location!r}.{did_you_mean(new.location, world.locations)}"
+        if new.start_ms is not None and new.end_ms is not None and new.end_ms <= new.start_ms:
+            yield "end", "lies before the start, or on it; expected a later day"
+        for _, tariff in new.tariffs:
+            currency = world.currency_of(tariff)
+            if currency is None:
+                yield "tariff", f"there is no tariff {tariff!r}"
+            elif currency != new.currency:
+                yield "tariff", f"tariff {tariff!r} is in {currency}, the contract in {new.currency}; a contract has one currency"
+        yield from self._meter_points(new)
+        for other in world.contracts:
+            shared = sorted({*new.points} & {*other.points})
+            if other.id != new.id and shared and new.overlaps(other):
+                yield "import", f"contract {other.id!r} bills {shared[0]} at the same time; end one of them before the other starts"
+
+    def _meter_points(self, new: Contract) -> Iterator[Problem]:
+        if not new.points:
+            yield "import", "expected at least one meter point to import or export by"
         twice = sorted({point for point in new.points if new.points.count(point) > 1})
         if twice:
             yield "export" if twice[0] in new.exports else "import", f"{twice[0]} is named twice"
@@ -161,7 +190,13 @@ class Contracts:
         return table.c.tenant_id == self._storage.tenant_id, table.c.id == slug
 
     def _made(self, slug: str, given: Options, origin: str) -> Contract:
-        return contract(slug, given, self._locations.zone_of(given.get("location", "home")), self.currency, origin)
+        zone = self._locations.zone_of(given.get("location", HOME))
+        return contract(slug, given, zone, _currency(given, self._currency_of), origin)
+
+
+def _currency(given: Options, currency_of: CurrencyOf) -> str:
+    """That of the first tariff there is, unless the contract states one."""
+    return given.get("currency") or next(filter(None, map(currency_of, tariffs_of(given))), NO_CURRENCY)
 
 
 def refuse(problems: Iterable[Problem]) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol
 from ohmstead.plugins.billing.contract import Contract
 from ohmstead.plugins.billing.cycle import Period
 from ohmstead.plugins.ledger.points import MeterPoints
+from ohmstead.plugins.ledger.rollups import Rollup
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.tariffs.prices.book import PriceBook
 from ohmstead.plugins.tariffs.prices.timeline import Timeline
@@ -25,6 +26,8 @@ class Slots(Protocol):
     points: MeterPoints
 
     async def sheets(self, slugs: Sequence[str], start_ms: int, end_ms: int, known_at_ms: int | None = None) -> dict[str, list[Sheet]]: ...
+
+    async def rollups(self, slugs: Sequence[str], resolution: str, start_ms: int, end_ms: int) -> dict[str, list[Rollup]]: ...
 
     async def registers(self, slug: str, start_ms: int, end_ms: int) -> Mapping[str, list[Sheet]]: ...
 
@@ -56,6 +59,11 @@ class Supplies:
         """The supply of a contract for a period, as known at an instant. NotFound for a meter point that is not there."""
         sheets = await self._slots.sheets(contract.points, period.start_ms, period.end_ms, known_at_ms)
         return Supply(sheets, await self._registers(contract, tariff, period), await self.prices(tariff, period, known_at_ms))
+
+    async def begins(self, contract: Contract, start_ms: int, end_ms: int) -> int:
+        """The first year within a span in which anything is known of a contract's meter points; the end where nothing is."""
+        years = await self._slots.rollups(contract.points, "year", start_ms, end_ms)
+        return max(start_ms, min((year.start_ms for found in years.values() for year in found if year.covered_ms), default=end_ms))
 
     async def prices(self, tariff: Tariff, period: Period, known_at_ms: int | None = None) -> dict[str, Timeline]:
         """The dynamic prices that a tariff speaks of; a series that nobody gave yet has none."""
