@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.bindings import Binding, Term
 from ohmstead.plugins.ledger.points import MeterPoint, Role
-from ohmstead.plugins.ledger.tables import bindings, meter_points
+from ohmstead.plugins.ledger.tables import bindings, meter_points, track_days, track_heads, verdicts
 
 PLAIN = ("name", "location", "parent", "category", "device", "flow", "origin")  # columns that are fields of a meter point
 
@@ -58,7 +58,7 @@ class PointBook:
         """Take a meter point and its bindings out. `refused`: a person did, so it does not come back by itself."""
         gone = {"removed_ms": now_ms, "origin": "api" if refused else "auto"}
         await tx.execute(update(meter_points).where(meter_points.c.id == point.key).values(gone))
-        await tx.execute(delete(bindings).where(bindings.c.point_id == point.key))
+        await self._delete(tx, bindings.c.point_id == point.key)
 
     async def bind(self, tx: AsyncConnection, key: int, binding: Binding) -> int:
         """Write a new binding; its number."""
@@ -70,8 +70,13 @@ class PointBook:
         await tx.execute(update(bindings).where(bindings.c.id == binding.number).values(_columns(binding)))
 
     async def unbind(self, tx: AsyncConnection, numbers: Iterable[int]) -> None:
-        """Delete bindings."""
-        await tx.execute(delete(bindings).where(bindings.c.id.in_(tuple(numbers))))
+        """Delete bindings, with all that was derived from their readings."""
+        await self._delete(tx, bindings.c.id.in_(tuple(numbers)))
+
+    async def _delete(self, tx: AsyncConnection, where: ColumnElement[bool]) -> None:
+        for table in (track_days, track_heads, verdicts):
+            await tx.execute(delete(table).where(table.c.binding_id.in_(select(bindings.c.id).where(where))))
+        await tx.execute(delete(bindings).where(where))
 
     async def first_ms(self, tx: AsyncConnection, addresses: Iterable[str]) -> int | None:
         """The instant of the earliest stored reading of these series; None when there is none."""

@@ -96,11 +96,6 @@ class TrackBook:
         await delete(tx, self._engine, "verdicts", ("binding_id", "term", "at_ms", "from_ms"), stale)
         await self._storage.bulk(tx, "verdicts", _VERDICT, [row for each in done for row in _verdicts(each)])
 
-    async def forget(self, tx: AsyncConnection, bindings: Iterable[int]) -> None:
-        """Delete the tracks of bindings that are gone."""
-        for table in ("track_days", "track_heads", "verdicts"):
-            await delete(tx, self._engine, table, ("binding_id",), [(number,) for number in bindings])
-
     async def _each(self, conn: AsyncConnection, sql: str, params: Sequence[Sequence[Any]]) -> list[list[tuple[Any, ...]]]:
         return await self._reader.fetch_each(conn, sql, params, MOST)
 
