@@ -7,7 +7,7 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +28,9 @@ class Api(Protocol):
 
     def listing(self, path: str, query: dict[str, Any] | None = None) -> Iterator[Any]:
         """All items of a list, page by page."""
+
+    def file(self, path: str, query: dict[str, Any]) -> Generator[bytes, None, None]:
+        """What a GET answers that is a file, piece by piece."""
 
 
 class Remote:
@@ -50,7 +53,13 @@ class Remote:
 
     def download(self, path: str, body: Any) -> Generator[bytes, None, None]:
         """What a POST answers, piece by piece."""
-        with self._asked("POST", path, None, body) as answer:
+        yield from self._pieces("POST", path, None, body)
+
+    def file(self, path: str, query: dict[str, Any]) -> Generator[bytes, None, None]:
+        yield from self._pieces("GET", path, query, None)
+
+    def _pieces(self, method: str, path: str, query: dict[str, Any] | None, body: Any) -> Generator[bytes, None, None]:
+        with self._asked(method, path, query, body) as answer:
             while chunk := answer.read(CHUNK):
                 yield chunk
 
@@ -144,3 +153,15 @@ class LocalApi:
             yield from data
             if cursor is None:
                 return
+
+    def file(self, path: str, query: dict[str, Any]) -> Generator[bytes, None, None]:
+        stream = self._runner.run(self._local.file(path, query))
+        try:
+            while piece := self._runner.run(_next(stream)):
+                yield piece
+        finally:
+            self._runner.run(stream.aclose())
+
+
+async def _next(stream: AsyncGenerator[bytes, None]) -> bytes:
+    return await anext(stream, b"")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,23 @@ class Local:
 
     async def call(self, method: str, path: str, query: dict[str, Any], body: Any) -> tuple[Any, str | None]:
         """The plain data of the answer, and the cursor of the next page. Rejected."""
+        reply = await self._answer(method, path, query, body)
+        return msgspec.to_builtins(reply.data), reply.next_cursor
+
+    async def file(self, path: str, query: dict[str, Any]) -> AsyncGenerator[bytes, None]:
+        """The pieces of an answer that is a file; what refuses it is raised before the first. Rejected."""
+        reply = await self._answer("GET", path, query, None)
+        assert isinstance(reply.stream, AsyncGenerator)
+        return reply.stream
+
+    async def _answer(self, method: str, path: str, query: dict[str, Any], body: Any) -> Reply:
         operation, values = self._table.find(method, API + path)
         given = {key: str(value) for key, value in query.items()}
         call = Call(OWNER, values, operation.intake.query(given), address="127.0.0.1")
         if operation.route.body is not None:
             call.body = operation.intake.body(msgspec.json.encode(body))
         answer = await operation.route.handler(call)
-        reply = answer if isinstance(answer, Reply) else Reply(answer)
-        return msgspec.to_builtins(reply.data), reply.next_cursor
+        return answer if isinstance(answer, Reply) else Reply(answer)
 
     async def close(self) -> None:
         """Close the house."""

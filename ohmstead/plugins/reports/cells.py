@@ -22,7 +22,7 @@ def inert(text: str) -> str:
 
 
 WRITTEN: dict[Kind, Callable[[Any], str]] = {
-    Kind.TEXT: str, Kind.INSTANT: iso, Kind.MILLIONTHS: decimal, Kind.WHOLE: str, Kind.REAL: repr,
+    Kind.TEXT: str, Kind.INSTANT: iso, Kind.MILLIONTHS: decimal, Kind.EXACT: str, Kind.WHOLE: str, Kind.REAL: repr,
 }  # fmt: skip
 
 

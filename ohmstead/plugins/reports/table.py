@@ -16,6 +16,7 @@ class Kind(Enum):
     TEXT = "text"
     INSTANT = "instant"  # milliseconds since 1970; written as ISO 8601 in UTC, or as the format's own instant
     MILLIONTHS = "millionths"  # whole millionths: mWh of kWh, mL of m³, millionths of a currency; written as exact decimals
+    EXACT = "exact"  # a decimal as text
     WHOLE = "whole"
     REAL = "real"
 

@@ -22,9 +22,11 @@ from ohmstead.plugins.reports.formats.xlsx import Book
 from ohmstead.plugins.reports.table import Column, Kind, Table, decimal
 
 AT = 1_772_582_400_123
-COLUMNS = (Column("name"), Column("at", Kind.INSTANT), Column("kwh", Kind.MILLIONTHS), Column("count", Kind.WHOLE), Column("value", Kind.REAL))
+COLUMNS = (Column("name"), Column("at", Kind.INSTANT), Column("kwh", Kind.MILLIONTHS), Column("count", Kind.WHOLE), Column("value", Kind.REAL),
+           Column("price", Kind.EXACT))  # fmt: skip
 ROWS: list[tuple[Any, ...]] = [
-    ("grid", AT, 1_234_567, 3, 0.1), ("=cmd|' /C calc'!A0", None, None, None, None), ("@SUM(1)", AT, -7, -1, -1e-7), ('a "b", c\nd', AT, 0, 0, 0.0),
+    ("grid", AT, 1_234_567, 3, 0.1, "0.123456789012"), ("=cmd|' /C calc'!A0", None, None, None, None, None),
+    ("@SUM(1)", AT, -7, -1, -1e-7, "-1.50"), ('a "b", c\nd', AT, 0, 0, 0.0, "0"),
 ]  # fmt: skip
 
 
@@ -42,17 +44,19 @@ async def written(form: str, rows: list[tuple[Any, ...]] = ROWS) -> bytes:
 
 async def test_csv() -> None:
     head, *rows = csv.reader(io.StringIO((await written("csv")).decode(), newline=""))
-    assert head == ["name", "at", "kwh", "count", "value"]
+    assert head == ["name", "at", "kwh", "count", "value", "price"]
     assert rows == [
-        ["grid", "2026-03-04T00:00:00.123Z", "1.234567", "3", "0.1"], ["'=cmd|' /C calc'!A0", "", "", "", ""],
-        ["'@SUM(1)", "2026-03-04T00:00:00.123Z", "-0.000007", "-1", "-1e-07"], ['a "b", c\nd', "2026-03-04T00:00:00.123Z", "0", "0", "0.0"],
+        ["grid", "2026-03-04T00:00:00.123Z", "1.234567", "3", "0.1", "0.123456789012"],
+        ["'=cmd|' /C calc'!A0", "", "", "", "", ""],
+        ["'@SUM(1)", "2026-03-04T00:00:00.123Z", "-0.000007", "-1", "-1e-07", "-1.50"],
+        ['a "b", c\nd', "2026-03-04T00:00:00.123Z", "0", "0", "0.0", "0"],
     ]  # fmt: skip
 
 
 async def test_json() -> None:
     found = json.loads(await written("json"))
-    assert found[0] == {"name": "grid", "at": "2026-03-04T00:00:00.123Z", "kwh": "1.234567", "count": 3, "value": 0.1}
-    assert found[1] == {"name": "=cmd|' /C calc'!A0", "at": None, "kwh": None, "count": None, "value": None}
+    assert found[0] == {"name": "grid", "at": "2026-03-04T00:00:00.123Z", "kwh": "1.234567", "count": 3, "value": 0.1, "price": "0.123456789012"}
+    assert found[1] == {"name": "=cmd|' /C calc'!A0", "at": None, "kwh": None, "count": None, "value": None, "price": None}
     assert json.loads(await written("json", [])) == []
 
 
@@ -61,10 +65,11 @@ async def test_parquet(tmp_path: Path) -> None:
     path.write_bytes(await written("parquet"))
     with duckdb.connect() as connection:
         name = str(path).replace("'", "''")
-        found = connection.execute(f"SELECT name, epoch_ms(\"at\"), kwh, count, value FROM '{name}'").fetchall()
+        found = connection.execute(f"SELECT name, epoch_ms(\"at\"), kwh, count, value, price FROM '{name}'").fetchall()
         types = dict(connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM '{name}')").fetchall())
-    assert found == [(name, at, kwh if kwh is None else Decimal(kwh).scaleb(-6), count, value) for name, at, kwh, count, value in ROWS]
-    assert types == {"name": "VARCHAR", "at": "TIMESTAMP WITH TIME ZONE", "kwh": "DECIMAL(38,6)", "count": "BIGINT", "value": "DOUBLE"}
+    exact = [(name, at, kwh and Decimal(kwh).scaleb(-6), count, value, price and Decimal(price)) for name, at, kwh, count, value, price in ROWS]
+    assert found == exact
+    assert types == {"name": "VARCHAR", "at": "TIMESTAMP WITH TIME ZONE", "kwh": "DECIMAL(38,6)", "count": "BIGINT", "value": "DOUBLE", "price": "DECIMAL(38,12)"}
     assert (await written("parquet", []))[:4] == b"PAR1"
 
 

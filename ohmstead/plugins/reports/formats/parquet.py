@@ -12,7 +12,8 @@ from ohmstead.plugins.reports.cells import WRITTEN
 from ohmstead.plugins.reports.formats.draft import folder, pieces
 from ohmstead.plugins.reports.table import Kind, Row, Table
 
-_TYPES = {Kind.TEXT: "VARCHAR", Kind.INSTANT: "BIGINT", Kind.MILLIONTHS: "DECIMAL(38,6)", Kind.WHOLE: "BIGINT", Kind.REAL: "DOUBLE"}
+_TYPES = {Kind.TEXT: "VARCHAR", Kind.INSTANT: "BIGINT", Kind.MILLIONTHS: "DECIMAL(38,6)", Kind.EXACT: "DECIMAL(38,12)",
+          Kind.WHOLE: "BIGINT", Kind.REAL: "DOUBLE"}  # fmt: skip
 _LIMITS: dict[str, Any] = {"threads": 1, "memory_limit": "256MB", "autoinstall_known_extensions": False, "autoload_known_extensions": False}
 
 

@@ -67,7 +67,7 @@ class Book:
         elif column.kind is Kind.INSTANT:
             self._sheet.write_datetime(self._next, place, from_ms(cell).replace(tzinfo=None), self._instant)
         else:
-            self._sheet.write_number(self._next, place, cell / 1_000_000 if column.kind is Kind.MILLIONTHS else cell)
+            self._sheet.write_number(self._next, place, cell / 1_000_000 if column.kind is Kind.MILLIONTHS else float(cell))
 
     def close(self) -> None:
         """Complete the file."""
