@@ -66,9 +66,9 @@ class PriceBook:
         return found
 
     async def timeline(self, name: str, start_ms: int, end_ms: int, known_at_ms: int | None = None) -> Timeline:
-        """The prices that touch a time, whole, as recorded up to `known_at_ms` if given. NotFound."""
-        found = await self.one(name)
-        return await self._timeline(found, start_ms, end_ms, known_at_ms)
+        """The prices that touch a time, whole, as recorded up to `known_at_ms` if given; none of a series nobody knows."""
+        found = await self._find(name)
+        return Timeline() if found is None else await self._timeline(found, start_ms, end_ms, known_at_ms)
 
     async def imports(self, name: str, before: int | None, limit: int) -> list[PriceImport]:
         """Imports of a series, newest first, with lesser numbers than `before`."""

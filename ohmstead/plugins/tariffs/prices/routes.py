@@ -72,6 +72,7 @@ class PriceRoutes:
         if start >= end:
             raise Invalid("start must lie before end", [{"path": "start", "message": "expected an instant before end"}])
         begin = max(start, call.query.get("cursor", start))
+        await self._book.one(call.path["series"])
         line = await self._book.timeline(call.path["series"], begin, end, call.query.get("known_at"))
         found = list(line.within(begin, end))
         more = str(found[most].start_ms) if len(found) > most else None

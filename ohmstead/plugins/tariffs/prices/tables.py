@@ -56,6 +56,8 @@ tariffs = Table(
     Column("id", Text, primary_key=True),
     Column("created_ms", BigInteger, nullable=False),
     Column("removed_ms", BigInteger),  # its versions stay: bills name them
+    Column("head", Text, nullable=False),  # JSON: name and currency
+    Column("first", Integer, nullable=False),  # its first version; those before are of a removed tariff of the same id
 )
 
 versions = Table(

@@ -69,7 +69,8 @@ async def test_another_currency_is_another_series(shelf: Shelf) -> None:
     with pytest.raises(Conflict, match="in EUR, not in SEK"):
         await shelf.book.add("spot", "SEK", hours(100), "feed")
     with pytest.raises(NotFound, match="nord"):
-        await shelf.book.timeline("nord", 0, 1)
+        await shelf.book.one("nord")
+    assert len(await shelf.book.timeline("nord", 0, 1)) == 0
     assert [(each.id, each.currency) for each in await shelf.book.series()] == [("spot", "EUR")]
 
 

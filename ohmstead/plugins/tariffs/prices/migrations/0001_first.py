@@ -44,6 +44,8 @@ def upgrade() -> None:
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
         sa.Column("removed_ms", sa.BigInteger),
+        sa.Column("head", sa.Text, nullable=False),
+        sa.Column("first", sa.Integer, nullable=False),
     )
     _table(
         "tariff_versions",
