@@ -226,6 +226,7 @@ findings = Table(
     Column("body", Text, nullable=False),  # JSON object: values, the proposed correction
     Column("status", Text, nullable=False),  # open, dismissed, closed
     Column("found_ms", BigInteger, nullable=False),
+    Column("due_ms", BigInteger, nullable=False),  # told once the clock has passed it
     Column("notified_ms", BigInteger),
     Column("closed_ms", BigInteger),
     Column("closed_by", Text),

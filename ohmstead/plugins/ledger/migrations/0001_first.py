@@ -224,6 +224,7 @@ def _decided() -> None:
         sa.Column("body", sa.Text, nullable=False),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("found_ms", sa.BigInteger, nullable=False),
+        sa.Column("due_ms", sa.BigInteger, nullable=False),
         sa.Column("notified_ms", sa.BigInteger),
         sa.Column("closed_ms", sa.BigInteger),
         sa.Column("closed_by", sa.Text),
