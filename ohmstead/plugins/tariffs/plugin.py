@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from ohmstead.core.plugin import Section, TariffKind, hookimpl
 from ohmstead.core.validate import slug
-from ohmstead.plugins.tariffs.kinds import dynamic, flat, minimum, percentage, registers, standing, tiers, time_of_use
+from ohmstead.plugins.tariffs.kinds import capacity, dynamic, flat, minimum, percentage, registers, standing, tiers, time_of_use
 from ohmstead.plugins.tariffs.registry import Tariffs
 
 if TYPE_CHECKING:
     from ohmstead.core.hub import Hub
 
-KINDS = (flat, time_of_use, registers, tiers, dynamic, standing, minimum, percentage)
+KINDS = (flat, time_of_use, registers, tiers, dynamic, capacity, standing, minimum, percentage)
 
 
 class TariffsPlugin:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 from ohmstead.plugins.tariffs.local import days_between, local_date, month_of, year_of
 from ohmstead.plugins.tariffs.part import Part
@@ -15,39 +18,31 @@ PRORATE = (
 
 
 def shares(part: Part, per: str, prorate: str = "days") -> Fraction:
-    """How many `per` the part counts. A bill is 1 whole, shared by days where versions cut it."""
+    """How many `per` the part counts."""
+    return share_of(part.zone, part.start_ms, part.end_ms, per, prorate, part.bill)
+
+
+def share_of(zone: ZoneInfo, start_ms: int, end_ms: int, per: str, prorate: str = "days", bill: tuple[int, int] = (0, 0)) -> Fraction:
+    """How many `per` a span counts. A bill is 1, shared by days where versions cut it."""
+    first, last = local_date(zone, start_ms), local_date(zone, end_ms)
+    count = (last - first).days
     if per == "day":
-        return Fraction(part.days)
+        return Fraction(count)
     if per == "bill":
-        whole = days_between(part.zone, *part.bill)
-        return Fraction(part.days, whole) if whole else Fraction(1)
+        whole = days_between(zone, *bill)
+        return Fraction(count, whole) if whole else Fraction(1)
     if prorate == "365":
-        return Fraction(part.days * (12 if per == "month" else 1), 365)
+        return Fraction(count * (12 if per == "month" else 1), 365)
+    periods = list(_periods(first, last, per))
     if prorate == "whole":
-        return Fraction(_firsts(part, per))
-    return _by_days(part, per)
+        return Fraction(sum(begins >= first for begins, _ in periods))
+    return sum((Fraction((min(ends, last) - max(begins, first)).days, (ends - begins).days) for begins, ends in periods), Fraction(0))
 
 
-def _by_days(part: Part, per: str) -> Fraction:
-    """Each calendar month or year counts by its own days: additive over any cut."""
+def _periods(first: date, last: date, per: str) -> Iterator[tuple[date, date]]:
+    """The calendar months or years that have days from `first` up to `last`."""
     of = month_of if per == "month" else year_of
-    day, last = local_date(part.zone, part.start_ms), local_date(part.zone, part.end_ms)
-    share = Fraction(0)
+    day = first
     while day < last:
-        first, following = of(day)
-        until = min(following, last)
-        share += Fraction((until - day).days, (following - first).days)
-        day = until
-    return share
-
-
-def _firsts(part: Part, per: str) -> int:
-    """How many months or years have their first day in the part."""
-    of = month_of if per == "month" else year_of
-    day, last = local_date(part.zone, part.start_ms), local_date(part.zone, part.end_ms)
-    first, following = of(day)
-    at, count = (first if first == day else following), 0
-    while at < last:
-        count += 1
-        at = of(at)[1]
-    return count
+        begins, day = of(day)
+        yield begins, day

@@ -40,11 +40,10 @@ class Till:
             selection: Selection | None = None, pieces: Sequence[Piece] = (), amount: Fraction | None = None) -> None:  # fmt: skip
         """Put a line; the same rule, version, label and price as before adds to that line. With an `amount`, the price is a mean."""
         component, version = turn.component, turn.part.version
-        energy = selection is not None
         line = Line(
             component.name, component.kind.type, label, version.name, quantity, unit, price,
             quantity * price if amount is None else amount, slots, selection.direction if selection else "",
-            component.vat, version.vat_mode, turn.part.unit if energy else ZERO, tuple(pieces),
+            component.vat, version.vat_mode, turn.part.unit if pieces else ZERO, tuple(pieces),
         )  # fmt: skip
         key = (version.name, version.recorded_ms, label, unit, price if amount is None else None, line.scale)
         known = self._lines.get(key)
@@ -68,6 +67,15 @@ class Till:
             start_ms, slots, mwh = last.start_ms, slots + last.slots, mwh + last.mwh
             self.unpriced.pop()
         self.unpriced.append(Unpriced(turn.component.name, start_ms, end_ms, slots, mwh, reason))
+
+    def leaves_out(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+        """List a window of demand that has missing parts; neighbours become one entry."""
+        last = self.excluded[-1] if self.excluded else None
+        count = 1
+        if last is not None and last.end_ms == start_ms:
+            start_ms, count = last.start_ms, last.windows + 1
+            self.excluded.pop()
+        self.excluded.append(Excluded(turn.component.name, start_ms, end_ms, count))
 
     def base(self, turn: Turn, names: Iterable[str]) -> Fraction:
         """What earlier components came to under the turn's version."""
