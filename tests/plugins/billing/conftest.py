@@ -1,0 +1,26 @@
+"""A billed house on each engine in turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.billed_house import BilledHouse
+from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
+
+__all__ = ["house", "postgres", "postgres_url", "sqlite_url", "storage_url"]
+
+
+@pytest.fixture
+async def house(storage_url: str, tmp_path: Path) -> AsyncIterator[BilledHouse]:
+    async with BilledHouse(storage_url, tmp_path) as house:
+        yield house
+
+
+@pytest.fixture
+async def home(sqlite_url: str, tmp_path: Path) -> AsyncIterator[BilledHouse]:
+    """The same on SQLite alone, for what no database has a say in."""
+    async with BilledHouse(sqlite_url, tmp_path) as house:
+        yield house
