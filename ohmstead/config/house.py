@@ -95,6 +95,7 @@ class House:
         await parts.devices.open()
         ends.push_async_callback(parts.devices.close)
         await parts.ledger.open()
+        await parts.billing.open()
         self.checked = self.check(self.document())
         hub.connect(parts.storage, parts.devices, parts.protocols.context)
         await configured.apply(parts.devices, self.checked.configured)

@@ -23,6 +23,8 @@ from ohmstead.integrations.green_button import GreenButton
 from ohmstead.integrations.home_assistant import HomeAssistant
 from ohmstead.integrations.line_protocol import LineProtocol
 from ohmstead.integrations.native import Native
+from ohmstead.plugins.billing.billing import Billing
+from ohmstead.plugins.billing.plugin import BillingPlugin
 from ohmstead.plugins.devices import configured
 from ohmstead.plugins.devices.plugin import DevicesPlugin
 from ohmstead.plugins.devices.registry import Devices
@@ -33,8 +35,10 @@ from ohmstead.plugins.ledger.plugin import LedgerPlugin
 from ohmstead.plugins.protocols import Protocols
 from ohmstead.plugins.protocols.mqtt import Mqtt
 from ohmstead.plugins.storage.storage import Storage
+from ohmstead.plugins.tariffs.plugin import TariffsPlugin
 from ohmstead.plugins.tariffs.prices.book import PriceBook
 from ohmstead.plugins.tariffs.prices.plugin import PricesPlugin
+from ohmstead.plugins.tariffs.registry import Tariffs
 from ohmstead.web.dispatch import Operation
 
 log = logging.getLogger(__name__)
@@ -50,13 +54,16 @@ class Parts:
         self.storage = Storage(url, hub.data_dir, hub.clock, hub.bus, durability)
         self.devices = Devices(self.storage, hub.bus, hub.clock, hub.quantities, hub.data_dir)
         self.jobs = Jobs(self.storage, hub.clock, hub.second)
+        self.tariffs = Tariffs()
         self.prices = PriceBook(self.storage, hub.clock, hub.bus)
         self.ledger = Ledger(self.storage, self.devices, hub.bus, hub.clock)
+        self.billing = Billing(self.storage, hub.clock, self.devices.locations, self.ledger, self.tariffs, self.prices)
         self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
         self.messaging = Messaging(self.mqtt, self.devices.verify, hub.data_dir)
         self.protocols = Protocols(hub.clock, self.mqtt, hub.quantities)
         self._foreign: dict[str, Plugin] = {}  # section -> the plugin that it is of, unless that ships with us
-        for service in (self.storage, self.devices, self.jobs, self.prices, self.ledger, self.mqtt, self.protocols):
+        for service in (self.storage, self.devices, self.jobs, self.tariffs, self.prices, self.ledger, self.billing, self.mqtt,
+                        self.protocols):  # fmt: skip
             hub.provide(service)
         for name, plugin in self._shipped().items():
             hub.plugins.add(name, plugin)
@@ -66,8 +73,10 @@ class Parts:
         return {
             "devices": DevicesPlugin(self.devices),
             "jobs": self.jobs,
+            "tariffs": TariffsPlugin(self.tariffs),
             "prices": PricesPlugin(self.prices),
             "ledger": LedgerPlugin(self.ledger),
+            "billing": BillingPlugin(self.billing),
             "history": HistoryPlugin(self.storage, self.devices, self.hub.clock),
             "native": Native(self.devices.report, self.storage.history.period_start),
             "mqtt_topics": mqtt_topics,
@@ -87,10 +96,9 @@ class Parts:
         self.hub.plugins.discover(self.hub.config_dir / "plugins")
         self.importers()  # a plugin whose hook raises is quarantined now, and what it declares can be listed
         for plugin, quantity in self.hub.plugins.collect("ohmstead_quantities"):
-            try:
-                self.hub.quantities.add(quantity)
-            except ConfigError as error:
-                self._turn_away(plugin, str(error))
+            self._take(plugin, self.hub.quantities.add, quantity)
+        for plugin, kind in self.hub.plugins.collect("ohmstead_tariffs"):
+            self._take(plugin, self.tariffs.add_kind, kind)
         sections: dict[str, Section] = {section.key: section for section in SECTIONS}
         for plugin, section in self.hub.plugins.collect("ohmstead_sections", hub=self.hub):
             if sections.setdefault(section.key, section) is not section:
@@ -103,6 +111,12 @@ class Parts:
             if integrations.setdefault(integration.type, entry) is not entry:
                 self._turn_away(plugin, f"its integration {integration.type!r} is declared already")
         return Known(sections, integrations)
+
+    def _take(self, plugin: Plugin, take: Callable[[Any], None], thing: Any) -> None:
+        try:
+            take(thing)
+        except ConfigError as error:
+            self._turn_away(plugin, str(error))
 
     def _turn_away(self, plugin: Plugin, reason: str) -> None:
         if plugin.shipped:
