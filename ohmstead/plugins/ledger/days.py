@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
@@ -27,29 +27,30 @@ class Day(NamedTuple):
     cover: bytes | None
 
 
+Said = tuple[Day, int] | Sheet  # a stored day with its layer, or the sheet of a day
+
+
 def pack(sheet: Sheet) -> Day:
     """A sheet of exactly one UTC day."""
     day = sheet.start_ms // DAY_MS
     if sheet.measured_ms == _full(sheet.slot_ms):
-        return Day(day, sheet.slot_ms, _bytes(sheet.mwh), None)
-    cover = _bytes(sheet.measured_ms) + _bytes(sheet.estimated_ms) + _bytes(sheet.reset_ms)
-    return Day(day, sheet.slot_ms, _bytes(sheet.mwh) if any(cover) else b"", cover if any(cover) else b"")
+        return Day(day, sheet.slot_ms, bytes_of(sheet.mwh), None)
+    cover = bytes_of(sheet.measured_ms) + bytes_of(sheet.estimated_ms) + bytes_of(sheet.reset_ms)
+    return Day(day, sheet.slot_ms, bytes_of(sheet.mwh) if any(cover) else b"", cover if any(cover) else b"")
 
 
 def unpack(day: Day, layer: Layer = Layer.NONE) -> Sheet:
     """The sheet of a day; `source` is the layer where anything is covered."""
-    return sheets([day], day.day * DAY_MS, (day.day + 1) * DAY_MS, layer, Grid([(0, day.slot_ms)]))[0]
+    return _together([(day, layer)], day.day * DAY_MS, day.slot_ms)
 
 
-def sheets(days: Iterable[Day], start_ms: int, end_ms: int, layer: Layer, grid: Grid) -> list[Sheet]:
-    """The days, in order, as sheets over exactly the slots that touch [start, end); what has no day is empty."""
+def sheets(days: Mapping[int, Said], start_ms: int, end_ms: int, grid: Grid) -> list[Sheet]:
+    """Days as sheets over exactly the slots that touch [start, end); what has no day is empty."""
     found: list[Sheet] = []
-    by_day = {day.day: day for day in days}
     for first_ms, slot_ms, count in grid.stretches(start_ms, end_ms):
-        until_ms = first_ms + count * slot_ms
-        some = [by_day.get(day) for day in range(first_ms // DAY_MS, -(-until_ms // DAY_MS))]
-        whole = _together(some, first_ms // DAY_MS * DAY_MS, slot_ms, layer)
-        found.append(cut(whole, first_ms, until_ms))
+        until_ms, first_day = first_ms + count * slot_ms, first_ms // DAY_MS
+        some = [days.get(day) for day in range(first_day, -(-until_ms // DAY_MS))]
+        found.append(cut(_together(some, first_day * DAY_MS, slot_ms), first_ms, until_ms))
     return found
 
 
@@ -62,45 +63,34 @@ def cut(sheet: Sheet, start_ms: int, end_ms: int) -> Sheet:
                  sheet.reset_ms[part], sheet.source[part])  # fmt: skip
 
 
-def by_day(sheet: Sheet) -> Iterable[Sheet]:
-    """A sheet of whole UTC days, day by day."""
-    for start_ms in range(sheet.start_ms, sheet.end_ms, DAY_MS):
-        yield cut(sheet, start_ms, start_ms + DAY_MS)
-
-
-def _together(days: Sequence[Day | None], start_ms: int, slot_ms: int, layer: Layer) -> Sheet:
+def _together(days: Iterable[Said | None], start_ms: int, slot_ms: int) -> Sheet:
     """Days one behind the other, without a loop over slots."""
     count = DAY_MS // slot_ms
-    part = 4 * count
-    nothing, full = bytes(part), _bytes(_full(slot_ms))
-    quiet, said = bytes(count), bytes([layer]) * count
-    energy, measured, estimated, reset, source = [], [], [], [], []
+    columns: list[list[bytes]] = [[], [], [], [], []]
     for day in days:
-        if day is None or not day.energy or day.slot_ms != slot_ms:
-            energy.append(bytes(8 * count))
-            measured.append(nothing)
-            estimated.append(nothing)
-            reset.append(nothing)
-            source.append(quiet)
-            continue
-        energy.append(day.energy)
-        cover = day.cover
-        if cover is None:
-            measured.append(full)
-            estimated.append(nothing)
-            reset.append(nothing)
-            source.append(said)
-        else:
-            measured.append(cover[:part])
-            estimated.append(cover[part : 2 * part])
-            reset.append(cover[2 * part :])
-            source.append(_source(cover, count, layer))
-    return Sheet(start_ms, slot_ms, _array("q", energy), _array("i", measured), _array("i", estimated), _array("i", reset),
+        for column, part in zip(columns, _columns(day, slot_ms, count), strict=True):
+            column.append(part)
+    energy, measured, estimated, reset, source = columns
+    return Sheet(start_ms, slot_ms, array_of("q", energy), array_of("i", measured), array_of("i", estimated), array_of("i", reset),
                  bytearray(b"".join(source)))  # fmt: skip
 
 
-def _source(cover: bytes, count: int, layer: Layer) -> bytes:
-    every = _array("i", [cover])
+def _columns(day: Said | None, slot_ms: int, count: int) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    part = 4 * count
+    nothing = bytes(part)
+    if isinstance(day, Sheet):
+        if day.slot_ms == slot_ms:
+            return bytes_of(day.mwh), bytes_of(day.measured_ms), bytes_of(day.estimated_ms), bytes_of(day.reset_ms), bytes(day.source)
+    elif day is not None and day[0].energy and day[0].slot_ms == slot_ms:
+        (_, _, energy, cover), layer = day
+        if cover is None:
+            return energy, bytes_of(_full(slot_ms)), nothing, nothing, bytes([layer]) * count
+        return energy, cover[:part], cover[part : 2 * part], cover[2 * part :], _source(cover, count, layer)
+    return bytes(8 * count), nothing, nothing, nothing, bytes(count)
+
+
+def _source(cover: bytes, count: int, layer: int) -> bytes:
+    every = array_of("i", [cover])
     return bytes(layer if any(every[at::count]) else 0 for at in range(count))
 
 
@@ -108,14 +98,16 @@ def _full(slot_ms: int) -> array[int]:
     return array("i", [slot_ms]) * (DAY_MS // slot_ms)
 
 
-def _bytes(column: array[int]) -> bytes:
+def bytes_of(column: array[int]) -> bytes:
+    """A column as it is stored."""
     if BIG:
         column = column[:]
         column.byteswap()
     return column.tobytes()
 
 
-def _array(kind: str, parts: Sequence[bytes]) -> array[int]:
+def array_of(kind: str, parts: Sequence[bytes]) -> array[int]:
+    """Stored columns one behind the other."""
     column: array[int] = array(kind, b"".join(parts))
     if BIG:
         column.byteswap()

@@ -1,4 +1,4 @@
-"""Lists of integers as a table within a statement, in the words of each engine: one round trip for many keys."""
+"""Lists as a table within a statement, in the words of each engine: one round trip for many keys."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
-def listed(engine_name: str, width: int) -> str:
-    """A query of `width` integer columns c0, c1 … whose rows are the parameter `rows`, see `given`."""
+def listed(engine_name: str, kinds: Sequence[str]) -> str:
+    """A query whose rows are the parameter `rows`, see `given`; its columns c0, c1 … are of these kinds: bigint or text."""
     sqlite = engine_name == "sqlite"
-    shape = "value ->> {0} AS c{0}" if sqlite else "(value ->> {0})::bigint AS c{0}"
-    columns = ", ".join(shape.format(place) for place in range(width))
+    shape = "value ->> {0} AS c{0}" if sqlite else "(value ->> {0})::{1} AS c{0}"
+    columns = ", ".join(shape.format(place, kind) for place, kind in enumerate(kinds))
     return f"SELECT {columns} FROM " + ("json_each(:rows)" if sqlite else "json_array_elements(CAST(:rows AS json))")  # noqa: S608
 
 
-def given(rows: Iterable[Sequence[int]]) -> dict[str, str]:
+def given(rows: Iterable[Sequence[int | str]]) -> dict[str, str]:
     """The parameter of `listed`."""
     return {"rows": json.dumps([list(row) for row in rows])}
 
 
-async def delete(tx: AsyncConnection, engine_name: str, table: str, columns: Sequence[str], rows: Sequence[Sequence[int]]) -> None:
+async def delete(
+    tx: AsyncConnection, engine_name: str, table: str, columns: Sequence[str], rows: Sequence[Sequence[int | str]]
+) -> None:
     """Delete the rows of a table in which the columns have these values."""
     if rows:
-        keys = listed(engine_name, len(columns))
+        keys = listed(engine_name, ["text" if isinstance(value, str) else "bigint" for value in rows[0]])
         await tx.execute(text(f"DELETE FROM {table} WHERE ({', '.join(columns)}) IN ({keys})"), given(rows))  # noqa: S608
