@@ -13,7 +13,6 @@ from ohmstead.plugins.tariffs.local import DAY_MS, HOUR_MS, MINUTE_MS, Offset, l
 from ohmstead.plugins.tariffs.meter import Column, Meter
 from ohmstead.plugins.tariffs.schedule import Run
 
-
 _COMMON_MS = 27_720 * 5 * MINUTE_MS  # every length of a window, 5 to 60 minutes, divides it: powers compare as integers
 
 
@@ -49,8 +48,9 @@ class Windows(NamedTuple):
 
 
 def windows(meter: Meter, zone: ZoneInfo, start_ms: int, end_ms: int, length_ms: int) -> Iterator[Windows]:
-    """All windows of a span, aligned to local time and cut where the offset changes."""
+    """All windows of a span, aligned to local time and cut where the offset changes; none is shorter than a slot."""
     for column in meter.columns:
+        length_ms = max(length_ms, column.slot_ms)
         for low, high, offset_ms in _offsets(zone, max(start_ms, column.start_ms), min(end_ms, column.end_ms)):
             first = -(-(low + offset_ms) // length_ms) * length_ms - offset_ms
             last = (high + offset_ms) // length_ms * length_ms - offset_ms

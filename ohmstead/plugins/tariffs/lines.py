@@ -118,7 +118,11 @@ class Netted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A period, priced. `carry` is what the next bill of the contract is to be given."""
+    """A period, priced. `carry` is what the next bill of the contract is to be given.
+
+    `weights` say what one more unit of money of a (component, version) adds to the bill, without VAT and with it: the
+    percentages that are taken of it.
+    """
 
     currency: str
     start_ms: int
@@ -129,6 +133,7 @@ class Priced:
     conversions: tuple[Conversion, ...] = ()
     netted: tuple[Netted, ...] = ()
     carry: Carry = field(default_factory=dict)
+    weights: Mapping[tuple[str, str], tuple[Fraction, Fraction]] = field(default_factory=dict, repr=False)
 
     @property
     def total(self) -> Fraction:

@@ -8,11 +8,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ohmstead.core.errors import Invalid
+from ohmstead.plugins.tariffs.bill import INCLUDED
 from ohmstead.plugins.tariffs.gas import PER_ML
-from ohmstead.plugins.tariffs.lines import Carry, Conversion, Line, Priced, Unpriced
+from ohmstead.plugins.tariffs.lines import Carry, Conversion, Priced, Unpriced
 from ohmstead.plugins.tariffs.meter import Meter
+from ohmstead.plugins.tariffs.netting import NAME
 from ohmstead.plugins.tariffs.part import Part, Turn
 from ohmstead.plugins.tariffs.prices.timeline import Timeline
+from ohmstead.plugins.tariffs.settlement import Kept, settlements
 from ohmstead.plugins.tariffs.tariff import Reign, Tariff
 from ohmstead.plugins.tariffs.till import Till
 from ohmstead.plugins.tariffs.usage import Usage
@@ -32,19 +35,26 @@ def price(tariff: Tariff, usage: Usage, start_ms: int, end_ms: int, zone: ZoneIn
     reigns = tariff.reigns(start_ms, end_ms, zone, known_at_ms)
     meters = _meters(usage, start_ms, end_ms)
     parts = [part for reign in reigns for part in _parts(reign, meters, (start_ms, end_ms), zone)]
-    lines: list[Line] = []
-    unpriced = [_ownerless(reign, meters) for reign in reigns if reign.version is None]
+    kept = Kept(carry.get(NAME, NOTHING))
+    settled = settlements(parts, kept)
+    parts = [part for each in settled for part in each.parts]
+    before = [line for each in settled for line in each.lines]
+    first = len(before)
     tills: dict[str, Till] = {}
     for name, turns in _turns(parts, grid_zone):
-        till = tills[name] = Till(carry.get(name, NOTHING), lines, prices)
+        till = tills[name] = Till(carry.get(name, NOTHING), before, prices)
         turns[-1].component.kind.charge(turns, till)
-        lines += till.lines()
+        before += till.lines()
+    for each in settled:
+        each.close(before)
+    lines = before[first:] + [line for each in settled for line in each.lines]
+    keep = {NAME: kept.json(), **{name: till.keep for name, till in tills.items()}}
     return Priced(
         tariff.currency, start_ms, end_ms, tuple(lines),
-        (*unpriced, *(each for till in tills.values() for each in till.unpriced)),
+        (*_ownerless(reigns, meters), *(each for till in tills.values() for each in till.unpriced)),
         tuple(each for till in tills.values() for each in till.excluded),
-        tuple(_conversions(parts)), (),
-        {**carry, **{name: till.keep for name, till in tills.items() if till.keep}},
+        tuple(_conversions(parts)), tuple(each for one in settled for each in one.netted),
+        {**carry, **{name: value for name, value in keep.items() if value or name in carry}}, _weights(parts, grid_zone),
     )  # fmt: skip
 
 
@@ -71,10 +81,12 @@ def _parts(reign: Reign, meters: Mapping[str, Meter], bill: tuple[int, int], zon
         yield Part(version, span.start_ms, span.end_ms, zone, bill, span.kwh_per_ml, version.unit, meters)
 
 
-def _ownerless(reign: Reign, meters: Mapping[str, Meter]) -> Unpriced:
+def _ownerless(reigns: Sequence[Reign], meters: Mapping[str, Meter]) -> Iterator[Unpriced]:
     """What was used while no version applied."""
-    energy, slots = meters["import"].within(reign.start_ms, reign.end_ms)
-    return Unpriced("", reign.start_ms, reign.end_ms, slots, energy, "no version")
+    for start_ms, end_ms, version in reigns:
+        if version is None:
+            energy, slots = meters["import"].within(start_ms, end_ms)
+            yield Unpriced("", start_ms, end_ms, slots, energy, "no version")
 
 
 def _turns(parts: Sequence[Part], grid_zone: str | None) -> Iterator[tuple[str, list[Turn]]]:
@@ -85,6 +97,20 @@ def _turns(parts: Sequence[Part], grid_zone: str | None) -> Iterator[tuple[str, 
             if component.grid_zone in (None, grid_zone):
                 found.setdefault(component.name, []).append(Turn(component, part))
     yield from sorted(found.items(), key=lambda entry: max(turn.component.depth for turn in entry[1]))
+
+
+def _weights(parts: Sequence[Part], grid_zone: str | None) -> dict[tuple[str, str], tuple[Fraction, Fraction]]:
+    found: dict[tuple[str, str], tuple[Fraction, Fraction]] = {}
+    for version in {part.version.name: part.version for part in parts}.values():
+        own = [c for c in version.components if c.grid_zone in (None, grid_zone)]
+        for component in sorted(own, key=lambda c: -c.depth):
+            net, gross = Fraction(1), Fraction(1) if version.vat_mode == INCLUDED else 1 + component.vat / 100
+            for layer in (c for c in own if component.name in c.of):
+                share = getattr(layer.rule, "share", Fraction(0))
+                more = found[layer.name, version.name]
+                net, gross = net + share * more[0], gross + share * more[1]
+            found[component.name, version.name] = net, gross
+    return found
 
 
 def _conversions(parts: Sequence[Part]) -> Iterator[Conversion]:
