@@ -81,7 +81,7 @@ class Section:
     description: str = ""
     default: Any = None
     restart: bool = False
-    problems: Callable[[Mapping[str, Any]], Iterable[tuple[tuple[str, ...], str]]] | None = None
+    problems: Callable[[Mapping[str, Any]], Iterable[tuple[tuple[str | int, ...], str]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,12 @@ def refuse_overlap(bindings: Sequence[Binding], where: str) -> None:
                       f"end the first where the second begins, or begin the second later")  # fmt: skip
 
 
+def seams(bindings: Sequence[Binding]) -> list[int]:
+    """The instants, in order, at which a meter was swapped and its registers are known."""
+    ended = {binding.to_ms for binding in bindings if any(term.closing is not None for term in binding.terms)}
+    return sorted(each.from_ms for each in bindings if each.from_ms in ended or any(term.opening is not None for term in each.terms))
+
+
 def span(binding: Binding) -> str:
     """When it holds, for people."""
     start = "since ever" if binding.from_ms == SINCE_EVER else f"from {iso(binding.from_ms)}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ohmstead.plugins.ledger.automatic import Automatic
+from ohmstead.plugins.ledger.imports import Imports
 from ohmstead.plugins.ledger.marks import Marks
 from ohmstead.plugins.ledger.points import MeterPoints
 from ohmstead.plugins.ledger.registrar import Registrar
@@ -28,6 +29,7 @@ class Ledger:
         self.marks = Marks(storage)
         self.registrar = Registrar(storage, clock, self.points, self.marks, self.wake)
         self.automatic = Automatic(storage, devices, bus, self.points, self.registrar)
+        self.imports = Imports(storage, clock, self.points, self.marks, self.wake)
 
     async def open(self) -> None:
         """Read what the database holds. Storage and devices must be open."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ohmstead.core.plugin import Section, Tables, hookimpl
+from ohmstead.core.plugin import Job, Section, Tables, hookimpl
 from ohmstead.core.route import Route
 from ohmstead.core.validate import slug
 from ohmstead.plugins.ledger.configured import Configured
+from ohmstead.plugins.ledger.import_routes import ImportRoutes
 from ohmstead.plugins.ledger.interval_routes import IntervalRoutes
 from ohmstead.plugins.ledger.point_routes import PointRoutes
 from ohmstead.plugins.ledger.schemas import Shapes
 from ohmstead.plugins.ledger.tables import TABLES
+from ohmstead.plugins.storage.storage import Storage
 
 if TYPE_CHECKING:
     from ohmstead.core.hub import Hub
@@ -45,7 +47,13 @@ class LedgerPlugin:
         return [
             *PointRoutes(self._ledger, Shapes(hub.quantities)).all(),
             *IntervalRoutes(self._ledger, hub.clock).all(),
+            *ImportRoutes(self._ledger, hub.get(Storage), hub.clock).all(),
         ]
+
+    @hookimpl
+    def ohmstead_jobs(self, hub: Hub) -> list[Job]:
+        """Clearing away imports that nobody finished."""
+        return [Job("imports", self._ledger.imports.tidy, every_s=3600, description="clear away imports that nobody finished")]
 
     @hookimpl
     def ohmstead_started(self, hub: Hub) -> None:

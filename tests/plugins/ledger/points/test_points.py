@@ -20,12 +20,16 @@ async def make(house: MeteredHouse, slug: str, **given: Any) -> dict[str, Any]:
 
 async def test_one_is_made_changed_and_removed(house: MeteredHouse) -> None:
     made = await make(house, "flat3", name="Flat 3", role="load", series="m3.energy_import")
-    assert made["unit"] == "kWh" and made["origin"] == "api" and made["parent"] is None
+    assert made["unit"] == "kWh"
+    assert made["origin"] == "api"
+    assert made["parent"] is None
     [binding] = made["bindings"]
     assert (binding["from"], binding["to"], binding["automatic"]) == (None, None, False)
-    assert binding["series"][0]["series"] == "m3.energy_import" and binding["plausible_max"] == "50"
+    assert binding["series"][0]["series"] == "m3.energy_import"
+    assert binding["plausible_max"] == "50"
     changed = (await house.ask("PUT", "/meter-points/flat3", {"name": "Flat three"})).data
-    assert changed["name"] == "Flat three" and changed["bindings"] == made["bindings"]
+    assert changed["name"] == "Flat three"
+    assert changed["bindings"] == made["bindings"]
     await house.ask("DELETE", "/meter-points/flat3")
     with pytest.raises(NotFound, match="there is no meter point 'flat3'"):
         await house.get("/meter-points/flat3")
@@ -81,7 +85,8 @@ async def test_loads_hang_under_the_consumption_of_their_premises(house: Metered
     await make(house, "flat_grid", role="grid_import", location="flat", series="flat.energy_import")
     fridge = await make(house, "fridge", role="load", location="kitchen", series="fridge.power")
     oven = await make(house, "oven", role="load", location="flat", series="oven.power")
-    assert fridge["parent"] == "consumption" and oven["parent"] == "consumption-flat"
+    assert fridge["parent"] == "consumption"
+    assert oven["parent"] == "consumption-flat"
     assert dict(house.points.composition("consumption")) == {"grid": 1, "pv": 1}
     assert [point.id for point in house.points.children("consumption")] == ["fridge"]
     with pytest.raises(Conflict, match="is computed of grid, pv; change those"):
@@ -95,7 +100,8 @@ async def test_a_swap_ends_one_binding_and_begins_the_next(house: MeteredHouse) 
     [before] = await house.get("/meter-points/grid/bindings")
     swap = {"at": "2026-03-01T10:00:00Z", "series": "new.energy_import", "factor": "60", "closing": "45000.5", "opening": 12}
     old, new = (await house.ask("POST", "/meter-points/grid/swap", swap)).data
-    assert old["number"] == before["number"] and new["number"] != before["number"]
+    assert old["number"] == before["number"]
+    assert new["number"] != before["number"]
     assert (old["to"], old["series"][0]["closing"], old["series"][0]["factor"]) == ("2026-03-01T10:00:00Z", "45000.5", "40")
     assert (new["from"], new["series"][0]["opening"], new["series"][0]["factor"]) == ("2026-03-01T10:00:00Z", "12", "60")
     with pytest.raises(Invalid, match="nothing measures the meter point at 2026-03-01T10:00:00Z"):
