@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import voluptuous as vol
@@ -11,6 +9,7 @@ import voluptuous as vol
 from ohmstead.core import validate
 from ohmstead.core.clock import iso
 from ohmstead.core.route import Call, Reply, Route
+from ohmstead.plugins.ledger import money
 from ohmstead.plugins.ledger.corrections import asked
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.corrections.corrections import Corrections
@@ -29,7 +28,6 @@ LIST: dict[Any, Any] = {
     vol.Optional("limit", default=100, description="how many, 1 to 1000"): validate.integer(1, 1000),
     vol.Optional("cursor", description="the nextCursor of the page before"): validate.integer(1, 10**15),
 }
-MONEY = Decimal("0.000001")  # millionths of the currency are shown
 
 
 class CorrectionRoutes:
@@ -109,16 +107,9 @@ def _reached(each: Reached) -> dict[str, Any]:
 
 
 def _worth(worth: Worth) -> dict[str, Any]:
-    return {"contract": worth.contract, "currency": worth.currency, "before": money(worth.before), "after": money(worth.after),
-            "difference": money(worth.after - worth.before)}  # fmt: skip
+    return {"contract": worth.contract, "currency": worth.currency, "before": money.shown(worth.before), "after": money.shown(worth.after),
+            "difference": money.shown(worth.after - worth.before)}  # fmt: skip
 
 
 def _kwh(mwh: int | None) -> str | None:
     return None if mwh is None else asked.kwh(mwh)
-
-
-def money(amount: Fraction) -> str:
-    """An amount of money to millionths, half to even, as a decimal text with at least two decimals."""
-    text = str((Decimal(amount.numerator) / Decimal(amount.denominator)).quantize(MONEY))
-    whole, _, rest = text.partition(".")
-    return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"

@@ -80,9 +80,9 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """What a detector looked for, where, and all of it that is there: whatever else is known there is mended."""
+    """Where a detector looked, and all that it found there: whatever else is known of it there is mended."""
 
-    causes: tuple[Cause, ...]
+    detector: str
     start_ms: int
     end_ms: int
     found: tuple[Found, ...] = ()
@@ -130,5 +130,4 @@ def merged(first: Found, days: dict[int, int]) -> Found:
     remedy: Any = first.remedy
     if isinstance(remedy, Correct):
         remedy = Correct(msgspec.structs.replace(remedy.change, start_ms=low, end_ms=(run[-1] + 1) * DAY_MS))
-    text = first.text if len(days) == 1 else f"{first.text} (and {len(days) - 1} more days of that month)"
-    return msgspec.structs.replace(first, start_ms=low, end_ms=high, mwh=sum(days.values()), remedy=remedy, text=text, day=min(days))
+    return msgspec.structs.replace(first, start_ms=low, end_ms=high, mwh=sum(days.values()), remedy=remedy, day=min(days))

@@ -10,7 +10,7 @@ from ohmstead.plugins.ledger.corrections.asked import kwh
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.findings.finding import Cause, Found, Undo
 
-SHARE, LEAST_MWH = 100, 1_000  # amounts of the same period may differ by 1 % or 1 Wh
+LEAST_MWH = 1_000  # imports may differ by 1 Wh in all: they were rounded
 
 
 @dataclass(frozen=True, slots=True)

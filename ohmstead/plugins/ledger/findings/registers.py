@@ -12,14 +12,12 @@ from ohmstead.plugins.ledger.bindings import MILLIONTHS, Binding, Resets, Term, 
 from ohmstead.plugins.ledger.corrections.asked import kwh
 from ohmstead.plugins.ledger.corrections.changes import Confirm, ReadingScale, Void
 from ohmstead.plugins.ledger.findings.finding import Cause, Correct, Found, Remedy, Swap, month
-from ohmstead.plugins.ledger.slots import DAY_MS, HOUR_MS, Grid
+from ohmstead.plugins.ledger.slots import HOUR_MS, Grid
 
 WINDOW_MS = HOUR_MS  # the glitch window: after it a verdict is told
 ALONE = 10  # so many of a cause, series and month stand alone; more are one finding
-LONG_GAP_MS = DAY_MS  # a register that was silent for longer is a finding, though its step is booked
 SLIP = 1000
 CLOSE = 100  # a slip of the unit is 1000 ± 1 %
-CAUSES = (Cause.RESET, Cause.FALL, Cause.GLITCH, Cause.SPIKE, Cause.SUSPECT, Cause.UNIT_SLIP, Cause.NEGATIVE_REST)
 
 
 @dataclass(frozen=True, slots=True)

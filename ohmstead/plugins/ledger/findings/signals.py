@@ -140,3 +140,15 @@ def _shift(series: str, instants: Sequence[int], second: tuple[int, ...], usual:
         if second[-1] + by_ms < later_ms and by_ms < 2 * HOUR_MS + DAY_MS:
             return Correct(Shift(second[0], second[-1] + 1, series, second, by_ms=by_ms))
     return None
+
+
+def stat(day: int, readings: Readings) -> DayStat:
+    """A day in numbers."""
+    values = [value for _, value in readings]
+    return DayStat(day, len(values), len(set(values)), min(values, default=0.0), max(values, default=0.0))
+
+
+def integral(readings: Readings, longest_gap_ms: int) -> int:
+    """What power made of a day, in mWh, both ways added."""
+    held = ((value, min(later - at_ms, longest_gap_ms)) for (at_ms, value), (later, _) in pairwise(readings))
+    return sum(abs(round(value * 1000)) * held_ms for value, held_ms in held) // HOUR_MS

@@ -1,0 +1,90 @@
+"""What the database holds that detectors look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ohmstead.plugins.ledger.bindings import Binding
+from ohmstead.plugins.ledger.corrections.amend import amend, source
+from ohmstead.plugins.ledger.corrections.book import Book
+from ohmstead.plugins.ledger.findings.imports import LEAST_MWH, Brought, Clash
+from ohmstead.plugins.ledger.findings.registers import Odd
+from ohmstead.plugins.ledger.findings.signals import DayStat, Readings
+from ohmstead.plugins.ledger.import_book import ImportBook
+from ohmstead.plugins.ledger.sheet import Layer
+from ohmstead.plugins.ledger.slots import DAY_MS
+from ohmstead.plugins.ledger.tables import imports, verdicts
+from ohmstead.plugins.storage.tables import readings, series
+
+
+class Facts:
+    """Questions for one tenant; each takes the connection it is to run on."""
+
+    def __init__(self, tenant_id: int, engine_name: str, corrections: Book) -> None:
+        self._tenant_id, self._corrections = tenant_id, corrections
+        self._imports = ImportBook(tenant_id, engine_name)
+
+    async def odds(self, conn: AsyncConnection, bindings: Iterable[Binding], start_ms: int, end_ms: int) -> list[Odd]:
+        """The verdicts of bindings that reach into a span, in order of time."""
+        by_number = {binding.number: binding for binding in bindings}
+        here = (verdicts.c.binding_id.in_(by_number), verdicts.c.at_ms >= start_ms, verdicts.c.from_ms < end_ms)
+        rows = await conn.execute(select(verdicts).where(*here).order_by(verdicts.c.at_ms, verdicts.c.binding_id, verdicts.c.term))
+        return [
+            Odd(by_number[row.binding_id], by_number[row.binding_id].terms[row.term], row.verdict, row.at_ms, row.from_ms,
+                row.before_mwh, row.mwh, row.step_mwh)
+            for row in rows
+        ]  # fmt: skip
+
+    async def days(self, conn: AsyncConnection, address: str, first: int, last: int) -> list[int]:
+        """The UTC days, from the first to the last, of which readings of a series are stored."""
+        return [stat.day for stat in await self.stats(conn, address, first, last + 1)] if first <= last else []
+
+    async def stats(self, conn: AsyncConnection, address: str, first: int, last: int) -> list[DayStat]:
+        """UTC days in numbers, as they were sent, from the first to before the last, those without readings left out."""
+        day = (readings.c.at_ms - readings.c.at_ms % DAY_MS).label("day")
+        value = readings.c.value
+        query = select(day, func.count(), func.count(value.distinct()), func.min(value), func.max(value)).group_by(day).order_by(day)
+        key = await self._key(conn, address)
+        here = (readings.c.series_id == key, readings.c.at_ms >= first * DAY_MS, readings.c.at_ms < last * DAY_MS)
+        return [DayStat(start_ms // DAY_MS, *rest) for start_ms, *rest in await conn.execute(query.where(*here))]
+
+    async def readings(self, conn: AsyncConnection, address: str, day: int) -> Readings:
+        """The readings of a UTC day as they count."""
+        changes = (await self._corrections.of_series(conn, [address])).get(address, ())
+        low, high = source(changes, day * DAY_MS, (day + 1) * DAY_MS)
+        here = (readings.c.series_id == await self._key(conn, address), readings.c.at_ms >= low, readings.c.at_ms < high)
+        rows = await conn.execute(select(readings.c.at_ms, readings.c.value).where(*here).order_by(readings.c.at_ms))
+        counted = amend(changes, ((row.at_ms, row.value) for row in rows))
+        return [(at_ms, float(value)) for at_ms, value in counted if day * DAY_MS <= at_ms < (day + 1) * DAY_MS]
+
+    async def clashes(self, conn: AsyncConnection, point: int) -> list[Clash]:
+        """Imports of one layer of a meter point that say different things of the same periods."""
+        found = [clash for layer in (Layer.LIVE, Layer.MANUAL, Layer.SETTLED) for clash in await self._imports.clashes(conn, point, layer)]
+        return [clash for clash in found if clash.mwh > LEAST_MWH]
+
+    async def brought(self, conn: AsyncConnection, point: int) -> list[Brought]:
+        """The settled imports of a meter point that are in force."""
+        mine = (imports.c.tenant_id == self._tenant_id, imports.c.point_id == point, imports.c.layer == Layer.SETTLED)
+        in_force = (imports.c.status == "committed", imports.c.start_ms.is_not(None))
+        rows = await conn.execute(select(imports).where(*mine, *in_force).order_by(imports.c.number))
+        return [Brought(row.number, row.source, row.recorded_ms, row.start_ms, row.end_ms) for row in rows]
+
+    async def _key(self, conn: AsyncConnection, address: str) -> int | None:
+        device, _, quantity = address.partition(".")
+        here = (series.c.tenant_id == self._tenant_id, series.c.device_id == device, series.c.quantity == quantity)
+        found: int | None = await conn.scalar(select(series.c.id).where(*here))
+        return found
+
+
+def spans(days: Sequence[int], most: int) -> list[tuple[int, int]]:
+    """Runs of days that follow each other, at most so many, as spans in ms."""
+    found: list[tuple[int, int]] = []
+    for day in days:
+        if found and found[-1][1] == day * DAY_MS and found[-1][1] - found[-1][0] < most * DAY_MS:
+            found[-1] = (found[-1][0], (day + 1) * DAY_MS)
+        else:
+            found.append((day * DAY_MS, (day + 1) * DAY_MS))
+    return found
