@@ -10,7 +10,7 @@ from fractions import Fraction
 from ohmstead.core.errors import Unsupported
 
 MWH, ML = "mWh", "mL"
-MOST = 10**16  # mWh or mL of one period or display: 10 TWh
+MOST = 1 << 53  # mWh or mL of one period or display: 9 TWh
 _J = Fraction(10, 36)
 _FT3 = Fraction("28316.846592")
 

@@ -1,11 +1,11 @@
-"""`ohmstead import | backup | restore`."""
+"""`ohmstead import readings | backup | restore`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,7 +13,11 @@ from ohmstead.config.cli import output
 from ohmstead.config.cli.output import as_json
 
 if TYPE_CHECKING:
+    from ohmstead.config.cli.amounts import Outcome
     from ohmstead.config.cli.readings import Progress
+    from ohmstead.core.plugin import Importer
+
+    Counted = TypeVar("Counted", Progress, Outcome)
 
 EXAMPLES = """\b
 Options of the format follow the file, as in
@@ -22,9 +26,21 @@ Options of the format follow the file, as in
 """
 
 
-@click.group("import")
+class Formats(click.Group):
+    """`readings`, and beside it every format that an importer of amounts is declared for, a plugin's too."""
+
+    SHIPPED = ("csv", "green-button", "home-assistant")
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*super().list_commands(context), *self.SHIPPED})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        return super().get_command(context, name) or _amounts(name)
+
+
+@click.group("import", cls=Formats)
 def import_() -> None:
-    """Bring data in from files."""
+    """Bring data in from files: readings of devices, or (by the name of their format) amounts of a meter point."""
 
 
 @import_.command(context_settings={"ignore_unknown_options": True}, epilog=EXAMPLES)
@@ -41,8 +57,7 @@ def readings(config: Path, file: Path, format_: str | None, list_: bool, json_: 
 
     importer = work.choose(work.importers(config), file, format_)
     if list_:
-        for marker in importer.schema:
-            click.echo(f"  --{str(marker).replace('_', '-'):16} {getattr(marker, 'description', None) or ''}")
+        _list_options(importer)
         return
     given = pairs(more)
     options = work.checked(importer, given)
@@ -56,15 +71,87 @@ def readings(config: Path, file: Path, format_: str | None, list_: bool, json_: 
         raise click.exceptions.Exit(2)
 
 
-def _watched(steps: Iterator[Progress], progress: Progress) -> Progress:
+def _watched(steps: Iterator[Counted], progress: Counted, what: str = "readings") -> Counted:
     """Follow with a bar, which is off when this is no terminal."""
     from tqdm import tqdm
 
     tqdm.monitor_interval = 0  # its thread would outlive the bar
-    with tqdm(desc="readings", unit="", unit_scale=True, initial=progress.taken, disable=None) as bar:
+    with tqdm(desc=what, unit="", unit_scale=True, initial=progress.taken, disable=None) as bar:
         for progress in steps:
             bar.update(progress.taken - bar.n)
     return progress
+
+
+def _amounts(name: str) -> click.Command:
+    """`ohmstead import NAME`: a file into a meter point."""
+
+    @click.command(name, context_settings={"ignore_unknown_options": True}, short_help="Amounts of a meter point, committed whole.")
+    @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+    @click.option("--meter-point", required=True, metavar="ID", help="The meter point whose energy or volume this is.")
+    @click.option("--layer", type=click.Choice(("live", "manual", "settled")), help="Where it goes; the format's own unless given.")
+    @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+    @click.option("--skip-mistakes", is_flag=True, help="Pass over what cannot be read, instead of refusing the file.")
+    @click.option("--options", "list_", is_flag=True, is_eager=True, help="List the options of the format and stop.")
+    @as_json
+    @click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF THE FORMAT]...")
+    @click.pass_obj
+    def command(config: Path, /, **given: Any) -> None:
+        """Bring amounts of a meter point in, whole or not at all. The same file again changes nothing."""
+        from ohmstead.config.cli import readings as work
+        from ohmstead.core.plugin import Into
+
+        known = work.importers(config, Into.METER_POINT)
+        importer = next((each for each in known if each.name == name.replace("-", "_")), None)
+        if importer is None:
+            raise click.UsageError(f"there is no {name!r}; there are readings, {', '.join(each.name.replace('_', '-') for each in known)}")
+        if given.pop("list_"):
+            _list_options(importer)
+        else:
+            _bring(config, importer, **given)
+
+    return command
+
+
+def _bring(
+    config: Path, importer: Importer, file: Path, meter_point: str, layer: str | None, dry_run: bool, skip_mistakes: bool, json_: bool,
+    more: tuple[str, ...],
+) -> None:  # fmt: skip
+    from ohmstead.config.cli import amounts
+    from ohmstead.config.cli import readings as work
+    from ohmstead.config.cli.api import opened
+
+    given = pairs(more)
+    options = work.checked(importer, given)
+    wanted = amounts.Wanted(importer, file, meter_point, layer or importer.layer, given, dry_run, skip_mistakes)
+    with opened(config) as api:
+        found = work.read(importer, file, amounts.flow(api, importer, meter_point, options))
+        outcome = amounts.Outcome()
+        _watched(amounts.bring(api, wanted, found, outcome), outcome, "rows")
+    output.data(outcome.shown(), json_, _show_outcome)
+
+
+def _show_outcome(done: dict[str, Any]) -> None:
+    if done["known"] is not None:
+        click.echo(f"this file is import {done['known']} already; it changes nothing")
+        return
+    preview = done["preview"]
+    click.echo(f"{done['rows']} rows from {preview['start']} to {preview['end']}, {preview['kwh']} kWh or m³")
+    if preview.get("before") is not None:
+        click.echo(f"  that time before: {_total(preview['before'])}, after: {_total(preview['after'])}")
+    for conflict in preview["conflicts"]:
+        click.echo(f"  {conflict['periods']} periods differ from import {conflict['import']}, by {conflict['kwh']} in all; this one wins")
+    for mistake in done["mistakes"]:
+        click.echo(f"  passed over: {mistake}")
+    click.echo(f"import {done['number']} counts" if done["committed"] else "nothing was changed")
+
+
+def _total(found: Any) -> str:
+    return f"{found['kwh']}" if isinstance(found, dict) else str(found)
+
+
+def _list_options(importer: Importer) -> None:
+    for marker in importer.schema:
+        click.echo(f"  --{str(marker).replace('_', '-'):16} {getattr(marker, 'description', None) or ''}")
 
 
 def _show(done: dict[str, object]) -> None:

@@ -123,7 +123,7 @@ class _File:
         if found < 0:
             raise ValueError(f"{text[:40]} is negative; the other direction is another meter point")
         if found > amount.MOST:
-            raise ValueError(f"{text[:40]} is more than 10 TWh")
+            raise ValueError(f"{text[:40]} is more than 9 TWh")
         return found
 
     def _made(self, at_ms: int, value: int | None, cells: list[str], line: str) -> Found | None:

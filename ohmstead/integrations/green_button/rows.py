@@ -56,7 +56,7 @@ class _Rows:
         if self._under != 1:
             amount = half_even(amount, self._under)
         if not 0 <= amount <= MOST:
-            return f"{iso(from_ms)}: {staged.value} is {'negative' if amount < 0 else 'more than 10 TWh'}"
+            return f"{iso(from_ms)}: {staged.value} is {'negative' if amount < 0 else 'more than 9 TWh'}"
         if self._display:
             return RegisterRow(to_ms, amount, self._unit)
         if from_ms == to_ms:

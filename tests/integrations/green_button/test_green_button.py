@@ -139,7 +139,7 @@ def test_what_makes_no_sense_is_told_and_the_rest_is_taken(tmp_path: Path) -> No
     assert [word in text for word, text in zip(
         ["without a value", "-1 is negative", "without a length", "is no period", "is no period", "says its period"], mistakes, strict=True,
     )] == [True] * 6  # fmt: skip
-    assert "more than 10 TWh" in found(tmp_path, feed(meter(), reading_type(powerOfTenMultiplier=12), block(reading(DAY, 10**9))))[1][0]
+    assert "more than 9 TWh" in found(tmp_path, feed(meter(), reading_type(powerOfTenMultiplier=12), block(reading(DAY, 10**9))))[1][0]
 
 
 @pytest.mark.parametrize("multiplier", [13, -13, 10**9])
