@@ -94,6 +94,7 @@ class House:
         ends.push_async_callback(parts.storage.close)
         await parts.devices.open()
         ends.push_async_callback(parts.devices.close)
+        await parts.tariff_records.open()
         await parts.ledger.open()
         await parts.billing.open()
         self.checked = self.check(self.document())

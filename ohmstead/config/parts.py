@@ -26,6 +26,7 @@ from ohmstead.integrations.native import Native
 from ohmstead.plugins.billing.billing import Billing
 from ohmstead.plugins.billing.plugin import BillingPlugin
 from ohmstead.plugins.devices import configured
+from ohmstead.plugins.devices.locations import HOME
 from ohmstead.plugins.devices.plugin import DevicesPlugin
 from ohmstead.plugins.devices.registry import Devices
 from ohmstead.plugins.history.plugin import HistoryPlugin
@@ -38,7 +39,9 @@ from ohmstead.plugins.storage.storage import Storage
 from ohmstead.plugins.tariffs.plugin import TariffsPlugin
 from ohmstead.plugins.tariffs.prices.book import PriceBook
 from ohmstead.plugins.tariffs.prices.plugin import PricesPlugin
+from ohmstead.plugins.tariffs.records import TariffRecords
 from ohmstead.plugins.tariffs.registry import Tariffs
+from ohmstead.plugins.tariffs.routes import TariffRoutes
 from ohmstead.web.dispatch import Operation
 
 log = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ class Parts:
         self.devices = Devices(self.storage, hub.bus, hub.clock, hub.quantities, hub.data_dir)
         self.jobs = Jobs(self.storage, hub.clock, hub.second)
         self.tariffs = Tariffs()
+        self.tariff_records = TariffRecords(self.tariffs, self.storage, hub.clock)
         self.prices = PriceBook(self.storage, hub.clock, hub.bus)
         self.ledger = Ledger(self.storage, self.devices, hub.bus, hub.clock)
         self.billing = Billing(self.storage, hub.clock, self.devices.locations, self.ledger, self.tariffs, self.prices)
@@ -73,7 +77,7 @@ class Parts:
         return {
             "devices": DevicesPlugin(self.devices),
             "jobs": self.jobs,
-            "tariffs": TariffsPlugin(self.tariffs),
+            "tariffs": TariffsPlugin(self.tariffs, self._tariff_routes()),
             "prices": PricesPlugin(self.prices),
             "ledger": LedgerPlugin(self.ledger),
             "billing": BillingPlugin(self.billing),
@@ -90,6 +94,12 @@ class Parts:
             "price_feeds": price_feeds,
             "demo_house": DemoHouse(self.hub),
         }
+
+    def _tariff_routes(self) -> TariffRoutes:
+        def zone() -> str:
+            return self.devices.locations.zone_of(HOME)
+
+        return TariffRoutes(self.tariffs, self.tariff_records, self.hub.clock, self.prices, zone)
 
     def discover(self) -> Known:
         """Load the plugins that do not ship with Ohmstead; what the configuration may speak of with all of them."""

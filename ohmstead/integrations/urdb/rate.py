@@ -16,12 +16,10 @@ from ohmstead.integrations.urdb.fields import DESCRIPTION, is_old, nothing, rene
 
 CURRENCY = "USD"
 FIXED = {"$/day": "day", "$/month": "month", "$/year": "year"}
+METERING = "Net Metering"  # what is left of a bill is credited where the rate has a price for it, else kept as kWh
 NETTING: Mapping[str, Mapping[str, Any] | None] = {
-    "Net Metering": {"over": "bill", "carry": "kwh"},
-    "Net Billing Instantaneous": None,
-    "Net Billing Hourly": {"over": "60min"},
-    "Buy All Sell All": None,
-}
+    METERING: {"over": "bill"}, "Net Billing Hourly": {"over": "hour"}, "Net Billing Instantaneous": None, "Buy All Sell All": None,
+}  # fmt: skip
 
 
 class Rate:
@@ -90,7 +88,7 @@ def tariff(raw: bytes, label: str | None = None, start: date | None = None) -> d
         rate.refuse("country", f"the prices of {item['country']!r} are not in {CURRENCY}")
     components = [*energy(rate), *fuel(rate), *demand(rate), *_fixed(rate)]
     components += _least(rate, [each["name"] for each in components])
-    netting = _netting(rate)
+    netting = _netting(rate, sold=any(each.get("direction") == "export" for each in components))
     rate.refuse_rest()
     if rate.refused:
         raise Invalid(f"{item.get('name', 'the rate')}: {len(rate.refused)} fields cannot be priced", rate.refused)
@@ -142,12 +140,13 @@ def _least(rate: Rate, of: list[str]) -> list[dict[str, Any]]:
     return [{"type": "minimum", "name": "minimum charge", "price": f"{price:f}", "per": per, "of": list(dict.fromkeys(of))}]
 
 
-def _netting(rate: Rate) -> Mapping[str, Any] | None:
+def _netting(rate: Rate, sold: bool) -> Mapping[str, Any] | None:
     rules = rate.take("dgrules")
-    if nothing(rules):
-        return NETTING["Net Metering"] if rate.charges("usenetmetering") else None
-    rate.take("usenetmetering")
-    if rules not in NETTING:
+    if rate.charges("usenetmetering") and nothing(rules):
+        rules = METERING
+    if not nothing(rules) and rules not in NETTING:
         rate.refuse("dgrules", f"expected {', '.join(NETTING)}")
         return None
-    return NETTING[rules]
+    if rules == METERING and not sold:
+        return {"over": "bill", "carry": "kwh"}
+    return NETTING.get(rules)

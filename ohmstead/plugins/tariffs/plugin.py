@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ohmstead.core.plugin import Section, TariffKind, hookimpl
+from ohmstead.core.route import Route
 from ohmstead.core.validate import slug
 from ohmstead.plugins.tariffs.kinds import capacity, dynamic, flat, minimum, percentage, registers, standing, tiers, time_of_use
 from ohmstead.plugins.tariffs.registry import Tariffs
+from ohmstead.plugins.tariffs.routes import TariffRoutes
 
 if TYPE_CHECKING:
     from ohmstead.core.hub import Hub
@@ -18,8 +20,8 @@ KINDS = (flat, time_of_use, registers, tiers, dynamic, capacity, standing, minim
 class TariffsPlugin:
     """The tariffs as a plugin like anyone's."""
 
-    def __init__(self, tariffs: Tariffs) -> None:
-        self._tariffs = tariffs
+    def __init__(self, tariffs: Tariffs, routes: TariffRoutes) -> None:
+        self._tariffs, self._routes = tariffs, routes
 
     @hookimpl
     def ohmstead_tariffs(self) -> list[TariffKind]:
@@ -29,4 +31,10 @@ class TariffsPlugin:
     @hookimpl
     def ohmstead_sections(self, hub: Hub) -> list[Section]:
         """`tariffs:`."""
-        return [Section("tariffs", {slug: self._tariffs.schema}, self._tariffs.apply, "what energy costs, by id", default={})]
+        schema = {slug: self._tariffs.schema}
+        return [Section("tariffs", schema, self._tariffs.apply, "what energy costs, by id", default={}, problems=self._tariffs.problems)]
+
+    @hookimpl
+    def ohmstead_routes(self, hub: Hub) -> list[Route]:
+        """`/tariffs`."""
+        return self._routes.all()

@@ -15,6 +15,7 @@ from ohmstead.core.clock import Clock, iso
 from ohmstead.core.errors import Conflict, Invalid, NotFound, Rejected
 from ohmstead.plugins.tariffs.prices.tables import tariffs, versions
 from ohmstead.plugins.tariffs.registry import API, Tariffs
+from ohmstead.plugins.tariffs.schema import EVER, TARIFF_KEYS
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage
@@ -62,7 +63,8 @@ class TariffRecords:
         """A new tariff, already validated. Conflict when the id is taken."""
         if id_ in self._tariffs or id_ in self._documents:
             raise Conflict(f"tariff {id_!r} exists already; record a new version of it, or choose another id")
-        document = {**given, "versions": [self._recorded(version) for version in given["versions"]]}
+        document = {**_whole(given)}
+        document["versions"] = [self._recorded(version) for version in document["versions"]]
         tariff = self._compiled(id_, document)
         head = {key: value for key, value in document.items() if key != "versions"}
         first = self._counts.get(id_, 0) + 1
@@ -117,7 +119,8 @@ class TariffRecords:
         try:
             return self._tariffs.compiled(id_, self._tariffs.check(document), API)
         except vol.MultipleInvalid as error:
-            raise Invalid("the tariff is not right", [{"path": ".".join(map(str, e.path)), "message": e.msg} for e in error.errors]) from error
+            places = [{"path": ".".join(map(str, each.path)), "message": each.msg} for each in error.errors]
+            raise Invalid("the tariff is not right", places) from error
 
     def _is(self, id_: str) -> tuple[Any, Any]:
         return tariffs.c.tenant_id == self._storage.tenant_id, tariffs.c.id == id_
@@ -125,6 +128,14 @@ class TariffRecords:
     async def _insert(self, tx: AsyncConnection, id_: str, number: int, version: Mapping[str, Any], author: str) -> None:
         row = {"tariff": id_, "number": number, "recorded_ms": self._clock.now_ms(), "author": author, "document": _json(version)}
         await tx.execute(insert(versions).values(tenant_id=self._storage.tenant_id, **row))
+
+
+def _whole(given: Mapping[str, Any]) -> Document:
+    """A tariff that was written with its one version in it, with a list of that."""
+    if "versions" in given:
+        return dict(given)
+    head = {key: value for key, value in given.items() if key in TARIFF_KEYS}
+    return {**head, "versions": [{"from": EVER.isoformat(), **{key: value for key, value in given.items() if key not in head}}]}
 
 
 def _json(value: Any) -> str:

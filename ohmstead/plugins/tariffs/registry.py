@@ -69,6 +69,12 @@ class Tariffs:
             raise Conflict(f"tariff {id_} is defined in the configuration; remove it there")
         del self._tariffs[id_]
 
+    def problems(self, sections: Mapping[str, Any]) -> Iterator[tuple[tuple[str], str]]:
+        """What of the YAML clashes with what the API made."""
+        for id_ in sections["tariffs"] or {}:
+            if id_ in self._tariffs and self._tariffs[id_].origin != YAML:
+                yield (id_,), "a tariff of this id was made over the API; delete it there, or choose another id"
+
     async def apply(self, section: Mapping[str, Any] | None) -> None:
         """Put what the YAML defines in force."""
         fresh = {id_: self.compiled(id_, options, YAML) for id_, options in (section or {}).items()}
