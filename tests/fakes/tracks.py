@@ -20,7 +20,7 @@ class Track:
         self.states: dict[int, State] = {}  # checkpoints by day, the head under its own
         self._values: dict[int, Any] = {}
         self._ats: list[int] = []
-        self.resumed = 0
+        self.resumed_ms: int | None = None  # where the last derivation went on
 
     def arrive(self, rows: list[tuple[int, Any]]) -> None:
         """Store some readings, of which each instant counts once, and derive from there."""
@@ -38,9 +38,8 @@ class Track:
         self.derive(at_ms)
 
     def derive(self, changed_ms: int) -> None:
-        reach_ms = begin(self.rules, self.grid).reach_ms
-        state = max((state for state in self.states.values() if state.kept_ms + reach_ms < changed_ms), key=lambda state: state.kept_ms, default=None)
-        self.resumed += state is not None
+        state = max((state for state in self.states.values() if state.until_ms < changed_ms), key=lambda state: state.kept_ms, default=None)
+        self.resumed_ms = state and state.kept_ms
         walk = begin(self.rules, self.grid, state)
         after = self._ats[bisect_right(self._ats, state.kept_ms) :] if state else self._ats
         for start in range(0, len(after), 7):

@@ -45,7 +45,6 @@ def test_slots(trace: traces.Trace) -> None:
 
 
 def test_hours_days_and_months(trace: traces.Trace) -> None:
-    days, _ = trace.derived()
     assert {"day", "month"} <= trace.views.keys()
     slots = [(start_ms, energy) for start_ms, (energy, *_) in sorted(trace.slots.items())]
     for view, expected in trace.views.items():

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from ohmstead.core.clock import EARLIEST_MS
 from ohmstead.plugins.ledger.derive.register import integers
 from ohmstead.plugins.ledger.derive.rules import Rules
 from ohmstead.plugins.ledger.derive.state import State, Verdict
@@ -27,8 +28,6 @@ TOO_LARGE = 4 * 10**18  # no register: it would not fit into 64 bits
 class CounterWalk:
     """See walk.py."""
 
-    reach_ms = WINDOW_MS
-
     def __init__(self, rules: Rules, grid: Grid, state: State | None) -> None:
         self._rules = rules
         self._tally = Tally(grid)
@@ -36,14 +35,15 @@ class CounterWalk:
         self._values: list[int] = []
         self._firm = True
         self._begun = False
+        self._until_ms = EARLIEST_MS
         self._m, self._rose_ms = TOO_LARGE, 0
         self.checkpoints: list[State] = []
         self.verdicts: list[Verdict] = []
         if state is None and rules.opening is not None:
-            state = State(rules.start_ms, rules.opening, rules.start_ms)
+            state = State(rules.start_ms, rules.start_ms, rules.opening, rules.start_ms)
         if state is not None:
             self._begun = True
-            self._m, self._rose_ms = state.value, state.rose_ms
+            self._m, self._rose_ms, self._until_ms = state.value, state.rose_ms, state.until_ms
             self._tally.resume(state)
         self.from_ms = None if state is None else grid.start(state.kept_ms)
         self.head = state
@@ -59,7 +59,7 @@ class CounterWalk:
         self._values += integers((value for _, value in readings), self._rules.factor)
         done = self._run()
         del self._ats[:done], self._values[:done]
-        self.head = self._tally.state(self._m, self._rose_ms) if self._begun else None
+        self.head = self._state() if self._begun else None
 
     def finish(self) -> None:
         """See walk.py."""
@@ -114,22 +114,26 @@ class CounterWalk:
     def _leap(self, place: int, at_ms: int, value: int) -> bool:
         """Rule 2: more than can be."""
         low, high = self._m - self._tau(), value - self._tau()
-        if any(low <= later < high and self._plausible(later - self._m, then_ms) for then_ms, later in self._window(place, at_ms)):
-            self._note("spike", at_ms, value, 0)
-        elif self._waiting(at_ms):
+        window = self._window(place, at_ms)
+        proof = next((then_ms for then_ms, later in window if low <= later < high and self._plausible(later - self._m, then_ms)), None)
+        if not self._decided(place, at_ms, proof):
             return False
-        else:
+        if proof is None:
             self._lose("suspect", at_ms, value, value - self._m)
+        else:
+            self._note("spike", at_ms, value, 0)
         return True
 
     def _drop(self, place: int, at_ms: int, value: int) -> bool:
         """Rules 4 to 7: less than it was."""
         if not self._rules.resets:
-            if max((later for _, later in self._window(place, at_ms)), default=-1) >= self._m - self._tau():
+            low = self._m - self._tau()
+            proof = next((then_ms for then_ms, later in self._window(place, at_ms) if later >= low), None)
+            if not self._decided(place, at_ms, proof):
+                return False
+            if proof is not None:
                 self._note("glitch", at_ms, value, 0)
                 return True
-            if self._waiting(at_ms):
-                return False
         rolled = self._rolled(value)
         if rolled is not None and self._plausible(rolled, at_ms):
             self._anew(at_ms, value, rolled, "rollover", Quality.MEASURED)
@@ -182,7 +186,7 @@ class CounterWalk:
     def _pass(self, at_ms: int) -> None:
         """Keep the state of a day that is left."""
         if self._firm and at_ms // DAY_MS != self._tally.kept_ms // DAY_MS:
-            self.checkpoints.append(self._tally.state(self._m, self._rose_ms))
+            self.checkpoints.append(self._state())
 
     def _note(self, cause: str, at_ms: int, value: int, energy: int) -> None:
         from_ms, before = (self._tally.kept_ms, self._m) if self._begun else (at_ms, value)
@@ -199,6 +203,17 @@ class CounterWalk:
         until = bisect_right(self._ats, at_ms + WINDOW_MS, place + 1)
         return zip(self._ats[place + 1 : until], self._values[place + 1 : until], strict=True)
 
-    def _waiting(self, at_ms: int) -> bool:
-        """Whether a reading that is still to come could decide otherwise."""
-        return self._firm and self._ats[-1] <= at_ms + WINDOW_MS
+    def _decided(self, place: int, at_ms: int, proof_ms: int | None) -> bool:
+        """Whether no reading still to come could decide otherwise: there is one that proves it, or one behind W."""
+        if not self._firm:
+            return True
+        if proof_ms is None:
+            behind = bisect_right(self._ats, at_ms + WINDOW_MS, place + 1)
+            if behind == len(self._ats):
+                return False
+            proof_ms = self._ats[behind]
+        self._until_ms = max(self._until_ms, proof_ms)
+        return True
+
+    def _state(self) -> State:
+        return self._tally.state(self._m, self._rose_ms, max(self._tally.kept_ms, self._until_ms))

@@ -22,8 +22,6 @@ from ohmstead.plugins.ledger.slots import DAY_MS, HOUR_MS, Grid
 class GaugeWalk:
     """See walk.py."""
 
-    reach_ms = 0
-
     def __init__(self, rules: Rules, grid: Grid, state: State | None) -> None:
         self._rules = rules
         self._tally = Tally(grid, HOUR_MS)
@@ -43,7 +41,7 @@ class GaugeWalk:
     @property
     def head(self) -> State | None:
         """See walk.py."""
-        return None if self._held is None else self._tally.state(self._held, 0)
+        return None if self._held is None else self._tally.state(self._held, 0, self._tally.kept_ms)
 
     def feed(self, readings: Sequence[tuple[int, float | Fraction]]) -> None:
         """See walk.py."""
@@ -90,7 +88,7 @@ class GaugeWalk:
         """Book the power held until the reading at `at_ms`."""
         tally, kept_ms = self._tally, self._tally.kept_ms
         if at_ms // DAY_MS != kept_ms // DAY_MS:
-            self.checkpoints.append(tally.state(held, 0))
+            self.checkpoints.append(tally.state(held, 0, kept_ms))
         hold_ms = min(at_ms - kept_ms, self._rules.longest_gap_ms)
         amount = self._rules.part_of(held) * hold_ms
         if abs(held) > self._rules.plausible_per_h:

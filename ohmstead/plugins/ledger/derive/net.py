@@ -21,15 +21,13 @@ from ohmstead.plugins.ledger.slots import DAY_MS, HOUR_MS, Grid
 class NetWalk:
     """See walk.py."""
 
-    reach_ms = 0
-
     def __init__(self, rules: Rules, grid: Grid, state: State | None) -> None:
         self._rules = rules
         self._tally = Tally(grid)
         self.checkpoints: list[State] = []
         self.verdicts: list[Verdict] = []
         if state is None and rules.opening is not None:
-            state = State(rules.start_ms, rules.opening, rules.start_ms)
+            state = State(rules.start_ms, rules.start_ms, rules.opening, rules.start_ms)
         if state is not None:
             self._tally.resume(state)
         self.from_ms = None if state is None else grid.start(state.kept_ms)
@@ -63,7 +61,7 @@ class NetWalk:
             tally.open(at_ms)
         else:
             self._move(before, at_ms, value)
-        self.head = tally.state(value, at_ms)
+        self.head = tally.state(value, at_ms, at_ms)
 
     def _move(self, before: State, at_ms: int, value: int) -> None:
         span_ms, step = at_ms - before.kept_ms, value - before.value

@@ -10,12 +10,14 @@ import msgspec
 class State(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """All that decides what later readings of a track come to.
 
-    `kept_ms` is the last kept reading. `value` is, in mWh, what the register had reached (its maximum m since it last
+    `kept_ms` is the last kept reading. `until_ms` is the last reading that any verdict so far looked at: only what
+    changes behind it leaves this state as it is. `value` is, in mWh, what the register had reached (its maximum m since it last
     started anew), or for a gauge the power in mW; `rose_ms` is when the register last rose. The rest is what the slot
     that holds `kept_ms` has got so far: `amount` in mWh, for gauges in mW × ms, and the time covered by quality.
     """
 
     kept_ms: int
+    until_ms: int
     value: int
     rose_ms: int
     amount: int = 0

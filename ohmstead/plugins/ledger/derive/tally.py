@@ -46,9 +46,9 @@ class Tally:
         self.amount, self.measured_ms = state.amount, state.measured_ms
         self.estimated_ms, self.reset_ms = state.estimated_ms, state.reset_ms
 
-    def state(self, value: int, rose_ms: int) -> State:
+    def state(self, value: int, rose_ms: int, until_ms: int) -> State:
         """What `resume` takes."""
-        return State(self.kept_ms, value, rose_ms, self.amount, self.measured_ms, self.estimated_ms, self.reset_ms)
+        return State(self.kept_ms, until_ms, value, rose_ms, self.amount, self.measured_ms, self.estimated_ms, self.reset_ms)
 
     def spread(self, to_ms: int, amount: int, quality: Quality) -> None:
         """Put an amount between the last kept instant and this one, in proportion to time.

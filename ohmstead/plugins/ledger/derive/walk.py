@@ -13,8 +13,8 @@ among `walk.days` is empty. Verdicts replace those with `at_ms` > state.kept_ms,
 derived from the readings that are there, and is derived again when more arrive. So resuming from any checkpoint, or
 from the head after every single reading, gives the same as deriving everything at once.
 
-A reading stored late, at t, may change what was decided up to `walk.reach_ms` before it: resume from the newest
-checkpoint with state.kept_ms + reach_ms < t. As soon as a checkpoint of a day behind the last changed reading equals
+When a reading at t comes or goes, resume from the newest state, head or checkpoint, with state.until_ms < t: for readings
+that arrive in order of time that is always the head. As soon as a checkpoint of a day behind the last changed reading equals
 the one stored for that day, all that follows is as it was: what was derived from the slot of its kept_ms on may be
 dropped, and the stored kept.
 """
@@ -45,10 +45,6 @@ class Walk(Protocol):
     @property
     def from_ms(self) -> int | None:
         """Where the slots begin that are derived; None: at the beginning of the binding."""
-
-    @property
-    def reach_ms(self) -> int:
-        """How far before a late reading verdicts may change."""
 
     @property
     def days(self) -> dict[int, Sheet]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,7 +81,7 @@ def covered_ms(days: dict[int, Sheet]) -> int:
 def test_energy_is_never_negative_nor_a_slot_more_than_full(case) -> None:
     for sheet in derived(*case).days.values():
         assert min(sheet.mwh) >= 0
-        for energy, *cover in zip(sheet.mwh, sheet.measured_ms, sheet.estimated_ms, sheet.reset_ms):
+        for energy, *cover in zip(sheet.mwh, sheet.measured_ms, sheet.estimated_ms, sheet.reset_ms, strict=True):
             assert min(cover) >= 0
             assert sum(cover) <= sheet.slot_ms
             assert any(cover) or energy == 0
@@ -92,9 +93,12 @@ def test_rebuild_is_increment_at_every_prefix(case, size) -> None:
     rules, rows = case
     track = Track(rules, GRID)
     for start in range(0, len(rows), size):
+        head = derived(rules, rows[:start]).head
         track.arrive(rows[start : start + size])
+        assert track.resumed_ms == (head and head.kept_ms)
         whole = derived(rules, rows[: start + size])
         assert (track.days, track.verdicts) == (whole.days, whole.verdicts)
+        assert all(one.kept_ms < other.kept_ms for one, other in pairwise([*whole.checkpoints, *([whole.head] if whole.checkpoints else [])]))
         states = [*whole.checkpoints, *([whole.head] if whole.head else [])]
         assert track.states == {state.kept_ms // DAY_MS: state for state in states}
 
@@ -145,7 +149,7 @@ def test_a_state_that_comes_again_means_that_all_behind_it_is_as_it_was(case, da
 def slots_from(days: dict[int, Sheet], from_ms: int) -> dict[int, tuple[int, ...]]:
     found = {}
     for sheet in days.values():
-        for at, slot in enumerate(zip(sheet.mwh, sheet.measured_ms, sheet.estimated_ms, sheet.reset_ms)):
+        for at, slot in enumerate(zip(sheet.mwh, sheet.measured_ms, sheet.estimated_ms, sheet.reset_ms, strict=True)):
             if any(slot[1:]) and sheet.start_ms + at * sheet.slot_ms >= from_ms:
                 found[sheet.start_ms + at * sheet.slot_ms] = slot
     return found
@@ -174,7 +178,7 @@ def test_power_comes_to_its_integral(rows) -> None:
     """Parts are never netted: the positive less the negative part is the signed integral, to half a mWh a slot."""
     found = {part: derived(Rules(Kind.GAUGE, Fraction(1000), 0, None, 10**9, HOUR_MS, part=part), rows).days for part in Part}
     signed, size = Fraction(0), Fraction(0)
-    for (at_ms, power), (until_ms, _) in zip(rows, rows[1:]):
+    for (at_ms, power), (until_ms, _) in pairwise(rows):
         held = exact(power, Fraction(1000)) * Fraction(min(until_ms - at_ms, HOUR_MS), HOUR_MS)
         signed, size = signed + held, size + abs(held)
     slots = sum(len(sheet) for sheet in found[Part.ALL].values())
@@ -213,7 +217,7 @@ def test_sharing_loses_nothing(periods, profiled) -> None:
     assert covered_ms(days) == sum(end - start for claim in claims for start, end in claim.spans)
     assert all(min(sheet.mwh) >= 0 for sheet in days.values())
     taken = sorted(span for claim in claims for span in claim.spans)
-    assert all(one[1] <= other[0] for one, other in zip(taken, taken[1:]))
+    assert all(one[1] <= other[0] for one, other in pairwise(taken))
     assert {period[:2] for period in periods} >= {(verdict.from_ms, verdict.at_ms) for verdict in verdicts}
 
 
