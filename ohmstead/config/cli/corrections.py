@@ -14,6 +14,7 @@ from ohmstead.config.cli.output import as_json
 F = TypeVar("F", bound=Callable[..., Any])
 KINDS = ("void", "shift", "reading-scale", "set-total", "spread", "interval-scale", "replace", "confirm")
 STATUSES = ("active", "undone")
+STANDS = ("open", "dismissed", "closed", "all")
 
 adjust = click.option("--adjust", is_flag=True, help="Also over issued bills, which then get an adjustment.")
 dry_run = click.option("--dry-run", is_flag=True, help="Only say what it would do.")
@@ -27,7 +28,7 @@ def _change(command: F) -> F:
         click.option("--series", metavar="DEVICE.QUANTITY", help="Whose readings change (void, shift, reading-scale)."),
         click.option("--start", metavar="DAY|INSTANT", help="Where the span begins."),
         click.option("--end", metavar="DAY|INSTANT", help="Where the span ends: the first day or instant behind it."),
-        click.option("--instant", "instants", multiple=True, metavar="INSTANT", help="A single reading, instead of a span; may be repeated."),
+        click.option("--instant", "instants", multiple=True, metavar="INSTANT", help="A single reading, not a span; may be repeated."),
         click.option("--kwh", help="The energy of the span (set-total, spread); m³ for volumes."),
         click.option("--factor", help="Exact factor such as 1.02 or 1/1000 (reading-scale, interval-scale, replace)."),
         click.option("--by", metavar="METER_POINT", help="Whose intervals are taken (replace)."),
@@ -70,7 +71,7 @@ def list_(config: Path, meter_point: str | None, series: str | None, status: str
 @_change
 @as_json
 @click.pass_obj
-def preview(config: Path, json_: bool, **change: Any) -> None:
+def preview(config: Path, /, json_: bool, **change: Any) -> None:
     """Say what a correction would do, in kWh and money."""
     from ohmstead.config.cli.api import opened
 
@@ -86,7 +87,7 @@ def preview(config: Path, json_: bool, **change: Any) -> None:
 @dry_run
 @as_json
 @click.pass_obj
-def apply(config: Path, reason: str, adjust: bool, dry_run: bool, json_: bool, **change: Any) -> None:
+def apply(config: Path, /, reason: str, adjust: bool, dry_run: bool, json_: bool, **change: Any) -> None:
     """Apply a correction, with all that follows from it."""
     from ohmstead.config.cli.api import opened
 
@@ -154,7 +155,7 @@ def findings(context: click.Context, json_: bool) -> None:
 @findings.command("list")
 @click.option("--meter-point", help="Only of this meter point.")
 @click.option("--cause", help="Only of this cause: gap, suspect, reset …")
-@click.option("--status", default="open", show_default=True, type=click.Choice(("open", "dismissed", "closed", "all")), help="Where they stand.")
+@click.option("--status", default="open", show_default=True, type=click.Choice(STANDS), help="Where they stand.")
 @as_json
 @click.pass_obj
 def list_findings(config: Path, meter_point: str | None, cause: str | None, status: str, json_: bool) -> None:

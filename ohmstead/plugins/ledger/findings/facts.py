@@ -23,9 +23,9 @@ from ohmstead.plugins.storage.tables import readings, series
 class Facts:
     """Questions for one tenant; each takes the connection it is to run on."""
 
-    def __init__(self, tenant_id: int, engine_name: str, corrections: Book) -> None:
+    def __init__(self, tenant_id: int, corrections: Book) -> None:
         self._tenant_id, self._corrections = tenant_id, corrections
-        self._imports = ImportBook(tenant_id, engine_name)
+        self._imports = ImportBook(tenant_id)
 
     async def odds(self, conn: AsyncConnection, bindings: Iterable[Binding], start_ms: int, end_ms: int) -> list[Odd]:
         """The verdicts of bindings that reach into a span, in order of time."""

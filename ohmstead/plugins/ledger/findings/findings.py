@@ -55,7 +55,7 @@ class Findings:
     ) -> None:
         self._storage, self._points, self._registrar, self._engine = storage, points, registrar, engine
         self._corrections, self._bus, self._clock = corrections, bus, clock
-        facts = Facts(storage.tenant_id, storage.engine_name, corrections.book)
+        facts = Facts(storage.tenant_id, corrections.book)
         self._inspector = Inspector(points, engine, corrections.book, facts)
         self._book = FindingBook(storage.tenant_id)
         self._dirty: dict[str, set[int]] = {}  # meter point -> UTC days to look at

@@ -14,7 +14,7 @@ from ohmstead.plugins.ledger.sheet import Layer, Sheet
 from ohmstead.plugins.ledger.slots import DAY_MS, HOUR_MS
 
 SHORTEST_MS = HOUR_MS  # missing time shorter than this is no finding
-NOTHING_MWH = 4_000_000  # mean power, in mWh per hour: with less on both sides a gap below a day is no finding: a lamp off, PV at night
+NOTHING_MWH = 4_000  # mean power, in mWh per hour: with less on both sides a gap below a day is no finding: a lamp off, PV at night
 LONG_MS = DAY_MS
 
 Slot = tuple[int, int, int, int, Layer]  # start_ms, slot_ms, mwh, missing_ms, source
