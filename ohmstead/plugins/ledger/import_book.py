@@ -50,10 +50,8 @@ class Stated(NamedTuple):
 class ImportBook:
     """Statements for one tenant; each takes the transaction it is to run in."""
 
-    def __init__(self, tenant_id: int, engine_name: str) -> None:
+    def __init__(self, tenant_id: int) -> None:
         self._tenant = tenant_id
-        self._engine = engine_name
-        self._delete = "DELETE FROM {table} WHERE import_id = :id"
 
     async def begin(self, tx: AsyncConnection, made: Import) -> Import:
         """Write a new import under the next number."""
@@ -94,7 +92,7 @@ class ImportBook:
         await self._fill(tx, _REGISTERS, ["bigint"] * 2, id_, list(dict(rows).items()))
 
     async def _fill(self, tx: AsyncConnection, statement: str, kinds: Sequence[str], id_: int, rows: Sequence[Sequence[int]]) -> None:
-        sql = text(statement.format(rows=listed(self._engine, kinds)))
+        sql = text(statement.format(rows=listed(tx.dialect.name, kinds)))
         for at in range(0, len(rows), CHUNK):
             await tx.execute(sql, {"id": id_, **given(rows[at : at + CHUNK])})
 
@@ -106,7 +104,7 @@ class ImportBook:
         """Commit or discard an import; the rows of a discarded one go."""
         if status == DISCARDED:
             for table in ("imported_periods", "imported_registers"):
-                await tx.execute(text(self._delete.format(table=table)), {"id": id_})
+                await tx.execute(text(f"DELETE FROM {table} WHERE import_id = :id"), {"id": id_})  # noqa: S608
         extent = (await tx.execute(_EXTENT, {"id": id_})).mappings().one()
         starts = [at for at in (extent["p_start"], extent["r_start"]) if at is not None]
         ends = [at for at in (extent["p_end"], extent["r_end"]) if at is not None]

@@ -16,6 +16,7 @@ from ohmstead.plugins.ledger.bindings import MILLIONTHS
 from ohmstead.plugins.ledger.import_book import Import
 from ohmstead.plugins.ledger.imports import KINDS, NEWEST, UNITS
 from ohmstead.plugins.ledger.moments import instant_ms, moment
+from ohmstead.plugins.ledger.point_routes import DRY
 from ohmstead.plugins.ledger.preview import Previews
 from ohmstead.plugins.ledger.schemas import name, register
 
@@ -99,7 +100,7 @@ class ImportRoutes:
             Route("POST", f"{one}/commit", self.commit, "write", "Let it count, whole", tags=tags),
             Route("DELETE", one, self.discard, "write", "Let it count no more; its rows go", tags=tags),
             Route("GET", reads, self.reads, "read", "Registers that somebody read, newest first", query=PAGE, tags=tags),
-            Route("POST", reads, self.read, "write", "State what a display showed", body=READS, status=201, tags=tags),
+            Route("POST", reads, self.read, "write", "State what a display showed", body=READS, query=DRY, status=201, tags=tags),
         ]
 
     async def listing(self, call: Call) -> Reply:
@@ -157,9 +158,13 @@ class ImportRoutes:
         if late:
             message = f"nobody can have read it at {iso(late[0])}, which is still to come"
             raise Invalid(f"reads: {message}", [{"path": "reads", "message": message}])
-        begun = await self._imports.begin("manual", point.id, READ, call.who.id, note=call.body.get("note"))
-        await self._imports.add(begun.made.number, rows)
-        return Reply(self._shown(await self._imports.commit(begun.made.number)), status=201)
+        number = (await self._imports.begin("manual", point.id, READ, call.who.id, note=call.body.get("note"))).made.number
+        await self._imports.add(number, rows)
+        if call.query["dry_run"]:
+            seen = await self._previews.of(await self._imports.one(number))
+            await self._imports.discard(number)
+            return Reply(seen)
+        return Reply(self._shown(await self._imports.commit(number)), status=201)
 
     def _shown(self, made: Import) -> dict[str, Any]:
         point = self._points.by_key(made.point_id)

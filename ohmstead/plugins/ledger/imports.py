@@ -48,7 +48,7 @@ class Imports:
 
     def __init__(self, storage: Storage, clock: Clock, points: MeterPoints, marks: Marks, wake: Callable[[], None]) -> None:
         self._storage, self._clock, self._points, self._marks, self._wake = storage, clock, points, marks, wake
-        self.book = ImportBook(storage.tenant_id, storage.engine_name)
+        self.book = ImportBook(storage.tenant_id)
 
     async def begin(
         self, kind: str, meter_point: str, source: str, author: str, fingerprint: str | None = None, note: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,6 +30,9 @@ LISTING: dict[Any, Any] = {
     vol.Optional("limit", default=100, description="at most so many, up to 1,000"): validate.integer(1, 1000),
     vol.Optional("cursor", description="meta.nextCursor of the page before"): validate.text,
 }
+DRY: dict[Any, Any] = {
+    vol.Optional("dry_run", default=False, description="true: show what it would come to, and change nothing"): validate.boolean,
+}
 
 
 class PointRoutes:
@@ -42,18 +46,19 @@ class PointRoutes:
         shapes, tags, one = self._shapes, ("meter points",), "/meter-points/{id}"
         made = {vol.Required("id", description="letters, digits, _ and -, at most 64"): validate.slug, **shapes.api_point}
         bindings, binding = f"{one}/bindings", f"{one}/bindings/{{number}}"
+        change = partial(Route, scope="write", query=DRY, tags=tags)
         return [
             Route("GET", "/meter-points", self.listing, "read", "Meter points, in order of their ids", query=LISTING, tags=tags),
-            Route("POST", "/meter-points", self.make, "write", "Make a meter point", body=made, status=201, tags=tags),
+            change("POST", "/meter-points", self.make, summary="Make a meter point", body=made, status=201),
             Route("GET", one, self.one, "read", "One meter point", tags=tags),
-            Route("PUT", one, self.change, "write", "Change what is given; series are bound for all time", body=shapes.api_point, tags=tags),
+            change("PUT", one, self.change, summary="Change what is given; series are bound for all time", body=shapes.api_point),
             Route("DELETE", one, self.remove, "write", "Remove a meter point that nothing hangs under", tags=tags),
             Route("GET", bindings, self.bindings, "read", "What measures it, in order of time", tags=tags),
-            Route("POST", bindings, self.bind, "write", "Bind series for a span", body=shapes.binding, status=201, tags=tags),
-            Route("PUT", binding, self.rebind, "write", "Put another binding in the place of one", body=shapes.binding, tags=tags),
-            Route("DELETE", binding, self.unbind, "write", "Remove a binding that somebody made", tags=tags),
-            Route("POST", f"{one}/swap", self.swap, "write", "Another meter took over, without a seam", body=shapes.swap, tags=tags),
-        ]  # fmt: skip
+            change("POST", bindings, self.bind, summary="Bind series for a span", body=shapes.binding, status=201),
+            change("PUT", binding, self.rebind, summary="Put another binding in the place of one", body=shapes.binding),
+            change("DELETE", binding, self.unbind, summary="Remove a binding that somebody made"),
+            change("POST", f"{one}/swap", self.swap, summary="Another meter took over, without a seam", body=shapes.swap),
+        ]
 
     async def listing(self, call: Call) -> Reply:
         """A page of meter points."""
@@ -61,11 +66,13 @@ class PointRoutes:
         inside = list(self._points) if "location" not in query else self._points.within(self._points.locations.get(query["location"]).id)
         found = [point for point in inside if point.id > after and query.get("role", point.role) == point.role]
         limit = query["limit"]
-        return Reply([self._shown(point) for point in found[:limit]], next_cursor=found[limit - 1].id if len(found) > limit else None)
+        shown = [self._shown(point, self._points.bindings(point.id)) for point in found[:limit]]
+        return Reply(shown, next_cursor=found[limit - 1].id if len(found) > limit else None)
 
     async def one(self, call: Call) -> dict[str, Any]:
         """One meter point."""
-        return self._shown(self._points.get(call.path["id"]))
+        point = self._points.get(call.path["id"])
+        return self._shown(point, self._points.bindings(point.id))
 
     async def make(self, call: Call) -> Reply:
         """A new meter point."""
@@ -75,12 +82,12 @@ class PointRoutes:
         if is_reserved(slug):
             raise Conflict(f"{slug!r} is the id of a meter point that the house computes itself; choose another one")
         point = self._described(MeterPoint(0, slug, slug, Role.CUSTOM), call.body)
-        return Reply(self._shown(await self._keep(point, self._measured(point, call.body))), status=201)
+        return Reply(await self._keep(call, point, self._measured(point, call.body)), status=201)
 
     async def change(self, call: Call) -> dict[str, Any]:
         """Change a meter point. One that made itself is a person's from then on, and goes on choosing what measures it."""
         point = self._described(self._writable(call.path["id"]), call.body)
-        return self._shown(await self._keep(point, self._measured(point, call.body)))
+        return await self._keep(call, point, self._measured(point, call.body))
 
     async def remove(self, call: Call) -> dict[str, Any]:
         """Remove a meter point; one that made itself does not come back."""
@@ -98,13 +105,13 @@ class PointRoutes:
     async def bind(self, call: Call) -> Reply:
         """One more binding; automatic ones give way to it."""
         point = self._writable(call.path["id"])
-        return Reply(await self._bound(point, [*self._stated(point), self._made(point, call.body)]), status=201)
+        return Reply(await self._bound(call, point, [*self._stated(point), self._made(point, call.body)]), status=201)
 
     async def rebind(self, call: Call) -> list[dict[str, Any]]:
         """Another binding in the place of one; automatic ones give way to it."""
         point = self._writable(call.path["id"])
         old = self._numbered(point, call.path["number"])
-        return await self._bound(point, [*(each for each in self._stated(point) if each != old), self._made(point, call.body)])
+        return await self._bound(call, point, [*(each for each in self._stated(point) if each != old), self._made(point, call.body)])
 
     async def unbind(self, call: Call) -> list[dict[str, Any]]:
         """Remove a binding; the automatic choice fills its time again, where it has anything."""
@@ -112,7 +119,7 @@ class PointRoutes:
         old = self._numbered(point, call.path["number"])
         if old.automatic:
             raise Conflict(f"binding {old.number} is automatic and would come back; bind another series, or remove the meter point")
-        return await self._bound(point, [each for each in self._stated(point) if each != old])
+        return await self._bound(call, point, [each for each in self._stated(point) if each != old])
 
     async def swap(self, call: Call) -> list[dict[str, Any]]:
         """End one binding and begin the next."""
@@ -120,14 +127,15 @@ class PointRoutes:
         after = self._made(point, body) if "series" in body else None
         at_ms = instant_ms(body["at"], self._points.zone_of(point.id))
         found = swapped(self._points.bindings(point.id), after, at_ms, body.get("closing"), body.get("opening"))
-        return _shown(await self._keep_bindings(point, found))
+        return (await self._keep(call, point, found))["bindings"]  # type: ignore[no-any-return]
 
-    def _shown(self, point: MeterPoint) -> dict[str, Any]:
+    def _shown(self, point: MeterPoint, bindings: Sequence[Binding]) -> dict[str, Any]:
         plain = {name: getattr(point, name) for name in ("id", "name", "role", "location")}
         rest = {name: getattr(point, name) for name in ("category", "unit", "origin", "device")}
-        computed = [{"meter_point": slug, "sign": sign} for slug, sign in self._points.composition(point.id)]
-        return {**plain, "parent": self._points.parent(point.id), **rest, "time_zone": self._points.zone_of(point.id),
-                "bindings": _shown(self._points.bindings(point.id)), **({"computed_of": computed} if computed else {})}  # fmt: skip
+        made_of = self._points.composition(point.id) if point.id in self._points else ()
+        computed = [{"meter_point": slug, "sign": sign} for slug, sign in made_of]
+        return {**plain, "parent": self._points.above(point), **rest, "time_zone": self._points.locations.zone_of(point.location),
+                "bindings": [binding.shown() for binding in bindings], **({"computed_of": computed} if computed else {})}  # fmt: skip
 
     def _writable(self, slug: str) -> MeterPoint:
         point = self._points.get(slug)
@@ -177,26 +185,22 @@ class PointRoutes:
             raise NotFound(f"meter point {point.id!r} has no binding {number}")
         return found
 
-    async def _bound(self, point: MeterPoint, stated: list[Binding]) -> list[dict[str, Any]]:
-        refuse_overlap(stated, point.id)
+    async def _bound(self, call: Call, point: MeterPoint, stated: list[Binding]) -> list[dict[str, Any]]:
         automatic = [binding for binding in self._points.bindings(point.id) if binding.automatic]
-        return _shown(await self._keep_bindings(point, [*around(automatic, stated), *stated]))
+        return (await self._keep(call, point, [*around(automatic, stated), *stated]))["bindings"]  # type: ignore[no-any-return]
 
-    async def _keep_bindings(self, point: MeterPoint, bindings: Sequence[Binding]) -> Sequence[Binding]:
-        await self._keep(point, bindings)
-        return self._points.bindings(point.id)
-
-    async def _keep(self, point: MeterPoint, bindings: Sequence[Binding] | None) -> MeterPoint:
+    async def _keep(self, call: Call, point: MeterPoint, bindings: Sequence[Binding] | None) -> dict[str, Any]:
+        """Put it in force, unless the call only asks what would be; as it is then."""
+        after = self._points.bindings(point.id) if bindings is None else bindings
+        refuse_overlap(after, point.id)
+        if call.query["dry_run"]:
+            return self._shown(point, sorted(after, key=lambda binding: binding.from_ms))
         stored = await self._ledger.registrar.put(point, bindings)
         if point.device is not None:
             self._ledger.automatic.look_at(point.device)
         for device in {term.device for binding in bindings or () for term in binding.terms}:
             self._ledger.automatic.look_at(device)  # what it made by itself may give way
-        return stored
-
-
-def _shown(bindings: Sequence[Binding]) -> list[dict[str, Any]]:
-    return [binding.shown() for binding in bindings]
+        return self._shown(stored, self._points.bindings(stored.id))
 
 
 def _wrong(path: str, message: str) -> Invalid:

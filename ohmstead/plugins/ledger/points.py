@@ -124,8 +124,11 @@ class MeterPoints:
         return found if found is not None and found.role is Role.CONSUMPTION else None
 
     def parent(self, slug: str) -> str | None:
-        """What a meter point hangs under: the parent stated, for a load else the consumption of its premises."""
-        point = self._by_id[slug]
+        """What a meter point hangs under; see `above`."""
+        return self.above(self._by_id[slug])
+
+    def above(self, point: MeterPoint) -> str | None:
+        """The parent stated, for a load else the consumption of its premises."""
         if point.parent is None and point.role in LOADS:
             found = self.consumption(point.location)
             return None if found is None else found.id

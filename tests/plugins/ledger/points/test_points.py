@@ -144,3 +144,15 @@ async def test_one_that_a_person_binds_elsewhere_is_not_counted_twice(house: Met
     house.ledger.automatic.look_at("grid")
     await house.ledger.automatic.settle()
     assert [point.id for point in house.points] == ["consumption", "grid"]
+
+
+async def test_a_dry_run_checks_everything_and_changes_nothing(house: MeteredHouse) -> None:
+    shown = (await house.ask("POST", "/meter-points", {"id": "grid", "role": "grid_import", "series": "a.energy_import"}, dry_run="true")).data
+    assert shown["bindings"][0]["series"][0]["series"] == "a.energy_import"
+    assert "grid" not in house.points
+    await make(house, "grid", role="grid_import", series="a.energy_import")
+    with pytest.raises(Invalid, match="overlaps"):
+        await house.ask("POST", "/meter-points/grid/bindings", {"series": "b.energy_import"}, dry_run="true")
+    swapped = (await house.ask("POST", "/meter-points/grid/swap", {"at": "2026-03-01", "closing": 5}, dry_run="true")).data
+    assert [binding["to"] for binding in swapped] == ["2026-03-01T00:00:00Z", None]
+    assert len(await house.get("/meter-points/grid/bindings")) == 1
