@@ -30,6 +30,7 @@ class Billing:
         def currency_of(tariff: str) -> str | None:
             return tariffs.get(tariff).currency if tariff in tariffs else None
 
+        self.slots = slots
         self.contracts = Contracts(storage, clock, locations, slots.points, currency_of)
         self.biller = Biller(Supplies(slots, prices), tariffs)
         self.bills = Bills(self.contracts, self.biller, BillBook(storage), clock)

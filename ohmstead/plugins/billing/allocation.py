@@ -1,0 +1,93 @@
+"""Who caused the cost: the energy lines of a bill shared among meter points, slot by slot, exactly.
+
+In every slot the grid and the house's own sources feed all loads alike. A load that takes a third of the consumption
+takes a third of what was bought, of what that cost, and of what came from the roof or the battery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ohmstead.plugins.tariffs.lines import Line
+
+SCALE = 10**12  # parts of a currency's unit in which costs are shared
+
+
+@dataclass(slots=True)
+class Share:
+    """Of one meter point, or of what no meter saw: mWh in all, mWh from the grid, and cost in 10^-12 of the currency."""
+
+    mwh: int = 0
+    grid_mwh: int = 0
+    cost: int = 0
+
+    @property
+    def own_mwh(self) -> int:
+        """What came from the house's own sources."""
+        return self.mwh - self.grid_mwh
+
+
+def energy_lines(lines: Iterable[Line]) -> list[Line]:
+    """The lines of imported energy: those that open down to the slots of the import."""
+    return [line for line in lines if line.direction == "import" and line.unit in ("kWh", "m³") and line.pieces]
+
+
+def slot_costs(lines: Iterable[Line]) -> dict[int, int]:
+    """What the import of each slot cost, by the slot's beginning, in 10^-12: together exactly the lines, rounded once."""
+    exact: dict[int, Fraction] = {}
+    for line in energy_lines(lines):
+        for slot in line.opened():
+            exact[slot.start_ms] = exact.get(slot.start_ms, Fraction(0)) + slot.amount
+    costs, sum_, given = {}, Fraction(0), 0
+    for at_ms in sorted(exact):
+        sum_ += exact[at_ms]
+        upto = (sum_.numerator * SCALE) // sum_.denominator
+        costs[at_ms], given = upto - given, upto
+    return costs
+
+
+def allocate(
+    costs: Sequence[int], imported: Sequence[int], consumed: Sequence[int], loads: Mapping[str, Sequence[int]]
+) -> tuple[dict[str, Share], Share]:
+    """Share costs, import and consumption of slots among loads; the rest of each is what no meter saw.
+
+    All sequences count the same slots; energies are in mWh. Where the loads claim more than was consumed, they share
+    what there was; what costs while nothing was consumed is nobody's.
+    """
+    shares, rest = {name: Share() for name in loads}, Share()
+    for place, cost in enumerate(costs):
+        taken = [(shares[name], energy[place]) for name, energy in loads.items() if energy[place]]
+        metered = sum(energy for _, energy in taken)
+        whole = max(consumed[place], metered)
+        grid = min(imported[place], whole)
+        _divide(taken, rest, whole, grid, cost)
+    return shares, rest
+
+
+def _divide(taken: Sequence[tuple[Share, int]], rest: Share, whole: int, grid: int, cost: int) -> None:
+    """One slot: cumulative shares, rounded down, so that together they are exactly the whole."""
+    upto = grid_given = cost_given = 0
+    for share, energy in taken:
+        upto += energy
+        grid_upto, cost_upto = grid * upto // whole, cost * upto // whole
+        share.mwh += energy
+        share.grid_mwh += grid_upto - grid_given
+        share.cost += cost_upto - cost_given
+        grid_given, cost_given = grid_upto, cost_upto
+    rest.mwh += whole - upto
+    rest.grid_mwh += grid - grid_given
+    rest.cost += cost - cost_given
+
+
+def printed(costs: Mapping[str, int], total: int) -> dict[str, int]:
+    """Costs in 10^-12 rounded so that together they are `total` of the smallest coin, each `SCALE` / coin: largest remainder first."""
+    sum_ = sum(costs.values())
+    if not sum_:
+        return dict.fromkeys(costs, 0) | ({next(iter(costs)): total} if total and costs else {})
+    exact = {name: Fraction(cost * total, sum_) for name, cost in costs.items()}
+    floors = {name: value.numerator // value.denominator for name, value in exact.items()}
+    left = total - sum(floors.values())
+    order = sorted(exact, key=lambda name: (floors[name] - exact[name], name))
+    return {name: floors[name] + (name in order[:left]) for name in costs}

@@ -1,0 +1,183 @@
+"""What energy costs right now, as live states of a device that is not there: for automations, the page and the live socket.
+
+They are set on the hub and never stored: what was is in the bills.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from ohmstead.core.errors import OhmsteadError
+from ohmstead.core.events import ConfigReloaded
+from ohmstead.core.model import Series
+from ohmstead.core.quantity import Kind, Quantity
+from ohmstead.core.supervise import Task
+from ohmstead.plugins.billing.bill import Bill
+from ohmstead.plugins.billing.bills import SLOT_MS, Bills
+from ohmstead.plugins.billing.contract import Contract
+from ohmstead.plugins.billing.cycle import Period
+from ohmstead.plugins.billing.supply import Slots
+from ohmstead.plugins.ledger.events import LedgerChanged
+from ohmstead.plugins.ledger.sheet import Sheet
+from ohmstead.plugins.ledger.slots import midnight
+from ohmstead.plugins.tariffs.curve import curve
+from ohmstead.plugins.tariffs.local import local_date
+from ohmstead.plugins.tariffs.prices.events import PricesChanged
+
+if TYPE_CHECKING:
+    from ohmstead.core.hub import Hub
+
+log = logging.getLogger(__name__)
+
+DEVICE = "tariff"  # of the home's first contract; those of the others are tariff_<contract>
+REST_S = 10.0  # between two rounds at least, and never more than a tenth of the time is spent on them
+LOOK_BACK_MS = 2 * SLOT_MS  # how old a slot may be that says what is used now
+QUANTITIES = (
+    Quantity("price_now", "¤/kWh", Kind.GAUGE, "what one more kWh costs now, VAT included"),
+    Quantity("price_now_export", "¤/kWh", Kind.GAUGE, "what one more kWh pays now that is sold"),
+    Quantity("cost_per_hour", "¤/h", Kind.GAUGE, "what an hour costs at the power of the newest slot; below 0 it pays"),
+    Quantity("cost_today", "¤", Kind.GAUGE, "what the local day came to so far, VAT included"),
+    Quantity("cost_month", "¤", Kind.GAUGE, "what the running billing period came to so far, VAT included"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What is known now, in the contract's currency; None where it is not."""
+
+    price_now: Fraction | None
+    price_now_export: Fraction | None
+    cost_per_hour: Fraction | None
+    cost_today: Fraction
+    cost_month: Fraction
+
+    def known(self) -> Iterator[tuple[str, float]]:
+        """Quantity and value, to a millionth."""
+        for quantity in QUANTITIES:
+            value: Fraction | None = getattr(self, quantity.name)
+            if value is not None:
+                yield quantity.name, round(float(value), 6)
+
+
+class LiveCosts:
+    """Keeps the live states of all contracts. Belongs to the event loop's thread."""
+
+    def __init__(self, hub: Hub, bills: Bills, slots: Slots) -> None:
+        self._hub, self._bills, self._slots = hub, bills, slots
+        self._series: dict[tuple[str, str], Series] = {}
+        self._changed = asyncio.Event()
+        self._failing: set[str] = set()
+
+    def listen(self) -> None:
+        """Wake up when energy, prices or the configuration changed."""
+        for event in (LedgerChanged, PricesChanged, ConfigReloaded):
+            self._hub.bus.subscribe(event, lambda _: self._changed.set())
+
+    async def work(self, task: Task) -> None:
+        """Keep the states, for ever: on every change, and when a slot ends."""
+        clock = self._hub.clock
+        while True:
+            began = clock.monotonic()
+            self._changed.clear()
+            if clock.trusted:
+                await self.refresh()
+                task.up()
+            await clock.sleep(max(REST_S, 9 * (clock.monotonic() - began)))
+            with suppress(TimeoutError):
+                await clock.timeout(self._changed.wait(), (SLOT_MS - clock.now_ms() % SLOT_MS) / 1000)
+
+    async def refresh(self) -> None:
+        """Set the states of every contract that holds now; one that cannot be priced is logged once."""
+        first = self._bills.contracts.first("home")
+        for contract in self._bills.contracts:
+            device = DEVICE if first is not None and contract.id == first.id else f"{DEVICE}_{contract.id}"
+            try:
+                costs = await self.costs(contract) if contract.holds(self._hub.clock.now_ms()) else None
+            except OhmsteadError as error:
+                if contract.id not in self._failing:
+                    log.warning("live costs of contract %s: %s", contract.id, error)
+                self._failing.add(contract.id)
+                costs = None
+            else:
+                self._failing.discard(contract.id)
+            self._set(device, contract, costs)
+
+    def _set(self, device: str, contract: Contract, costs: Costs | None) -> None:
+        known = dict(costs.known()) if costs is not None else {}
+        states, now = self._hub.states, self._hub.clock.now_ms()
+        if any(series.quantity not in known for series in self._of(device)):  # a price of before is none of now
+            states.forget(device)
+            for series in self._of(device):
+                del self._series[series.device, series.quantity]
+        for quantity in QUANTITIES:
+            if quantity.name in known:
+                states.set(self._known(device, quantity, contract.currency), known[quantity.name], now, now)
+
+    def _of(self, device: str) -> list[Series]:
+        return [series for series in self._series.values() if series.device == device]
+
+    def _known(self, device: str, quantity: Quantity, currency: str) -> Series:
+        found = self._series.get((device, quantity.name))
+        if found is None:
+            own = Quantity(quantity.name, quantity.unit.replace("¤", currency), quantity.kind, quantity.description)
+            found = self._series[device, quantity.name] = Series(device, own)
+        return found
+
+    async def costs(self, contract: Contract) -> Costs:
+        """What a contract costs now. Invalid, NotFound, Unavailable."""
+        now = self._hub.clock.now_ms()
+        period = self._bills.period(contract, "current")
+        so_far = await self._so_far(contract, period, now)
+        today = max(period.start_ms, midnight(ZoneInfo(contract.zone), local_date(ZoneInfo(contract.zone), now)))
+        before = await self._so_far(contract, period, today)
+        month = Fraction(0) if so_far is None else Fraction(so_far.sheet.total)
+        yesterday = Fraction(0) if before is None else Fraction(before.sheet.total)
+        bought, sold = [await self._price(contract, period, so_far, now, direction) for direction in ("import", "export")]
+        return Costs(
+            bought, sold if contract.exports else None, await self._per_hour(contract, now, bought, sold), month - yesterday, month
+        )
+
+    async def _so_far(self, contract: Contract, period: Period, until_ms: int) -> Bill | None:
+        until_ms -= until_ms % SLOT_MS
+        if until_ms <= period.start_ms:
+            return None
+        return await self._bills.biller.bill(contract, Period(period.start_ms, until_ms))
+
+    async def _price(self, contract: Contract, period: Period, so_far: Bill | None, now: int, direction: str) -> Fraction | None:
+        biller, start = self._bills.biller, now - now % SLOT_MS
+        tariff = biller.tariff(contract, period)
+        prices = await biller.supplies.prices(tariff, Period(start, start + SLOT_MS))
+        carry = {} if so_far is None else so_far.priced.carry
+
+        def price() -> Fraction | None:
+            found = curve(
+                tariff, start, start + SLOT_MS, SLOT_MS, ZoneInfo(contract.zone), prices=prices, carry=carry,
+                grid_zone=contract.grid_zone, direction=direction, with_vat=True,
+            )  # fmt: skip
+            return found[0]
+
+        return await asyncio.to_thread(price)
+
+    async def _per_hour(self, contract: Contract, now: int, bought: Fraction | None, sold: Fraction | None) -> Fraction | None:
+        sheets = await self._slots.sheets(contract.points, now - LOOK_BACK_MS, now)
+        sides = ((contract.imports, bought, 1), (contract.exports, sold, -1))
+        found = [(power_kw(sheets[point]), price, sign) for points, price, sign in sides for point in points]
+        known = [(power, price, sign) for power, price, sign in found if power is not None and price is not None]
+        return sum((power * price * sign for power, price, sign in known), Fraction(0)) if len(known) == len(found) else None
+
+
+def power_kw(sheets: Sequence[Sheet]) -> Fraction | None:
+    """The mean power of the newest slot of which anything is known, over what is known of it."""
+    for sheet in reversed(sheets):
+        for place in range(len(sheet) - 1, -1, -1):
+            covered_ms = sheet.measured_ms[place] + sheet.estimated_ms[place] + sheet.reset_ms[place]
+            if covered_ms:
+                return Fraction(sheet.mwh[place] * 3_600_000, covered_ms * 1_000_000)
+    return None
