@@ -5,6 +5,7 @@ A preview is the same transaction, read and then taken back: it cannot differ fr
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
@@ -46,6 +47,10 @@ class Engine(Protocol):
     @property
     def grid(self) -> Grid:
         """The slots of the house."""
+
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Held by whoever derives, from reading to commit; taken before the transaction."""
 
     async def derive(self, tx: AsyncConnection) -> Touched:
         """Derive all that is marked; the spans of meter points whose intervals may have changed."""
@@ -185,7 +190,8 @@ class Corrections:
         async def work(tx: AsyncConnection) -> tuple[Correction, Touched]:
             return await write(tx), await self._engine.derive(tx)
 
-        done: tuple[Correction, Touched] = await self._storage.write(work)
+        async with self._engine.turn:
+            done: tuple[Correction, Touched] = await self._storage.write(work)
         return done
 
     async def _preview(self, write: Write) -> Effect:
@@ -200,7 +206,8 @@ class Corrections:
             before = [await self._sheets(tx, *each) for each in touched]
             return [Changed(slug, *pair) for (slug, _, _), *pair in zip(touched, before, after, strict=True)], findings
 
-        found, findings = await self._storage.write(work)
+        async with self._engine.turn:
+            found, findings = await self._storage.write(work)
         changes = [changed for changed in found if differs(changed)]
         worth = () if self.valuer is None else tuple(await self.valuer.value(changes))
         shown = tuple(reached(changed, ZoneInfo(self._points.zone_of(changed.meter_point))) for changed in changes)
