@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from ohmstead.plugins.ledger.derive.rules import Rules
 from ohmstead.plugins.ledger.marks import Reach
 from ohmstead.plugins.ledger.point_book import BINDING, bound
 from ohmstead.plugins.ledger.slots import DAY_MS
-from ohmstead.plugins.ledger.tracks import BEHIND_MS, Job, Span, Track
+from ohmstead.plugins.ledger.stack import Bound
+from ohmstead.plugins.ledger.tracks import Job, Span, Track, merged
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.reader import Reader
@@ -56,6 +57,14 @@ class Series:
 
 
 @dataclass(slots=True)
+class Known:
+    """A binding that was read, and those of its tracks whose series are there."""
+
+    binding: Binding
+    tracks: tuple[Track, ...] = ()
+
+
+@dataclass(slots=True)
 class _Draft:
     """What is dirty of each track, until there are enough of them."""
 
@@ -78,7 +87,7 @@ class Agenda:
         self._reader, self._tenant_id = reader, tenant_id
         self._series: dict[str, Series] = {}
         self._newest = 0
-        self._tracks: dict[BindingRow, tuple[Track, ...]] = {}
+        self._known: dict[BindingRow, Known] = {}
 
     async def due(self, conn: AsyncConnection) -> Due:
         """The next portion, as one view of the database shows it."""
@@ -106,23 +115,34 @@ class Agenda:
             for track in by_series.get(series, ()):
                 draft.add(track, from_ms, (day + 1) * DAY_MS)
         jobs = [Job(track, merged(spans)) for track, spans in draft.dirty.values()]
-        rows = {row[0]: row for row in self._tracks}
+        rows = {row[0]: row for row in self._known}
         return Due(jobs, draft.laid, series_marks, point_marks, {job.track.key[0]: rows[job.track.key[0]] for job in jobs})
 
     async def tracks(self, conn: AsyncConnection) -> list[Track]:
         """All tracks there are."""
-        rows = await self._reader.fetch(conn, _BINDINGS, self._tenant_id)
+        rows = await self.rows(conn)
         await self._learn(conn)
-        known, self._tracks = self._tracks, {}
-        for row in rows:
-            found = known.get(row)
-            if found is None or len(found) < len(bound(row).terms):  # a series that was not there may be now
-                found = tuple(self._of(row))
-            self._tracks[row] = found
-        return [track for found in self._tracks.values() for track in found]
+        before, self._known = self._known, {}
+        for row in rows.values():
+            known = before.get(row) or Known(bound(row))
+            if len(known.tracks) < len(known.binding.terms):  # a series that was not there may be now
+                known.tracks = tuple(self._of(row[1], known.binding))
+            self._known[row] = known
+        return [track for known in self._known.values() for track in known.tracks]
 
-    def _of(self, row: BindingRow) -> Iterator[Track]:
-        binding: Binding = bound(row)
+    async def rows(self, conn: AsyncConnection) -> dict[int, BindingRow]:
+        """The rows of all bindings, by number."""
+        return {row[0]: row for row in await self._reader.fetch(conn, _BINDINGS, self._tenant_id)}
+
+    def bounds(self) -> dict[int, list[Bound]]:
+        """The bindings of every meter point, as `tracks` found them."""
+        found: dict[int, list[Bound]] = {}
+        for row, known in self._known.items():
+            binding = known.binding
+            found.setdefault(row[1], []).append(Bound(binding.number, len(binding.terms), binding.from_ms, binding.to_ms))
+        return found
+
+    def _of(self, point: int, binding: Binding) -> Iterator[Track]:
         for place, term in enumerate(binding.terms):
             series = self._series.get(term.series)
             if series is None:
@@ -130,30 +150,15 @@ class Agenda:
             try:
                 rules = Rules.of(binding, term, series.kind, series.unit)
             except Unsupported as error:
-                log.warning("%s", error)
+                log.debug("%s", error)  # the one who bound it was told
                 continue
-            yield Track(row[1], binding, place, series.key, series.kind, rules)
+            yield Track(point, binding, place, series.key, series.kind, rules)
 
     async def _learn(self, conn: AsyncConnection) -> None:
         for key, device, quantity, kind, unit in await self._reader.fetch(conn, _SERIES, self._tenant_id, self._newest):
             address = f"{device}.{quantity}"
             self._series[address] = Series(key, address, Kind(kind), unit)
             self._newest = max(self._newest, key)
-
-    def address(self, key: int) -> str:
-        """`device.quantity` of a series that was met."""
-        return next(series.address for series in self._series.values() if series.key == key)
-
-
-def merged(spans: Iterable[Span]) -> list[Span]:
-    """Spans in order, those that lie near each other as one."""
-    found: list[Span] = []
-    for start_ms, end_ms in sorted(spans):
-        if found and start_ms <= found[-1][1] + BEHIND_MS:
-            found[-1] = (found[-1][0], max(found[-1][1], end_ms))
-        else:
-            found.append((start_ms, end_ms))
-    return found
 
 
 def _grouped(tracks: Sequence[Track], by: str) -> dict[int, list[Track]]:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ohmstead.core.errors import Invalid
 from ohmstead.plugins.ledger.automatic import Automatic
+from ohmstead.plugins.ledger.deriver import Deriver
 from ohmstead.plugins.ledger.imports import Imports
 from ohmstead.plugins.ledger.marks import Marks
 from ohmstead.plugins.ledger.points import MeterPoints
+from ohmstead.plugins.ledger.reading import Reading
 from ohmstead.plugins.ledger.registrar import Registrar
-from ohmstead.plugins.ledger.rollups import Rollup
+from ohmstead.plugins.ledger.rollups import RESOLUTIONS, Rollup
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
+from ohmstead.plugins.ledger.slots import Grid
 
 if TYPE_CHECKING:
     from ohmstead.core.bus import Bus
@@ -27,13 +33,17 @@ class Ledger:
         self._storage, self._devices, self._bus, self._clock = storage, devices, bus, clock
         self.points = MeterPoints(devices.locations)
         self.marks = Marks(storage)
+        self.deriver = Deriver(storage, bus, clock, self.points, self.marks)
+        self.reading = Reading(storage, self.points, self.deriver)
         self.registrar = Registrar(storage, clock, self.points, self.marks, self.wake)
         self.automatic = Automatic(storage, devices, bus, self.points, self.registrar)
         self.imports = Imports(storage, clock, self.points, self.marks, self.wake)
 
     async def open(self) -> None:
         """Read what the database holds. Storage and devices must be open."""
+        await self.deriver.open()
         await self.registrar.open()
+        self.marks.join()
 
     async def sheets(
         self, slugs: Sequence[str], start_ms: int, end_ms: int, known_at_ms: int | None = None
@@ -43,23 +53,52 @@ class Ledger:
         The sheets of a meter point follow each other without a hole; there is more than one only where the length of
         slots changes. `known_at_ms` leaves out imports and corrections recorded later. NotFound.
         """
-        raise NotImplementedError
+        async with self._storage.read() as conn:
+            return await self.reading.sheets(conn, slugs, start_ms, end_ms, known_at_ms)
 
     async def layers(self, slug: str, start_ms: int, end_ms: int) -> Mapping[Layer, list[Sheet]]:
         """What every layer says of the slots that touch [start, end), winners and losers. NotFound."""
-        raise NotImplementedError
+        async with self._storage.read() as conn:
+            return await self.reading.layers(conn, slug, start_ms, end_ms)
 
     async def registers(self, slug: str, start_ms: int, end_ms: int) -> Mapping[str, list[Sheet]]:
         """The live slots of each tariff register, "t1", "t2"…, of the series that the bindings have. NotFound."""
-        raise NotImplementedError
+        async with self._storage.read() as conn:
+            return await self.reading.registers(conn, slug, start_ms, end_ms)
 
     async def rollups(self, slugs: Sequence[str], resolution: str, start_ms: int, end_ms: int) -> dict[str, list[Rollup]]:
         """The stored hours, days, months or years that touch [start, end), in order. NotFound, Invalid."""
-        raise NotImplementedError
+        if resolution not in RESOLUTIONS:
+            raise Invalid(f"resolution {resolution!r}: choose {', '.join(RESOLUTIONS)}")
+        points = [self.points.get(slug) for slug in slugs]
+        async with self._storage.read() as conn:
+            found = await self.deriver.echo.rolling.read(conn, resolution, [point.key for point in points], start_ms, end_ms)
+        return {point.id: some for point, some in zip(points, found, strict=True)}
 
     async def caught_up(self, within_s: float) -> None:
         """Wait until all that was stored before this call is derived; Unavailable when that takes longer."""
-        raise NotImplementedError
+        await self.deriver.caught_up(within_s)
 
     def wake(self) -> None:
         """Something was marked outside of the readings: derive it."""
+        self.deriver.wake()
+
+    @property
+    def grid(self) -> Grid:
+        """The slots of the house."""
+        return self.deriver.grid
+
+    async def derive(self, tx: AsyncConnection) -> Sequence[tuple[str, int, int]]:
+        """Derive all that is marked, inside a transaction of the writer; which spans of meter points may have changed.
+
+        Once it is committed, `tell` them.
+        """
+        return await self.deriver.derive(tx)
+
+    async def sheets_in(self, tx: AsyncConnection, slugs: Sequence[str], start_ms: int, end_ms: int) -> dict[str, list[Sheet]]:
+        """The same as `sheets`, as a connection or transaction sees it."""
+        return await self.reading.sheets(tx, slugs, start_ms, end_ms)
+
+    def tell(self, touched: Sequence[tuple[str, int, int]]) -> None:
+        """Let everybody know what `derive` touched."""
+        self.deriver.tell(touched)

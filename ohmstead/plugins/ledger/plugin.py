@@ -60,3 +60,4 @@ class LedgerPlugin:
         """Derive from now on."""
         self._ledger.automatic.listen()
         hub.tasks.start("meter points", self._ledger.automatic.work)
+        hub.tasks.start("ledger", self._ledger.deriver.work)

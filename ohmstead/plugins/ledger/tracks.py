@@ -5,7 +5,7 @@ All of this is pure: rows of readings in, rows of days out. The deriver reads an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -27,6 +27,17 @@ EVER = -(1 << 20)  # a day before all days
 Span = tuple[int, int]
 
 
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order, those that lie near each other as one."""
+    found: list[Span] = []
+    for start_ms, end_ms in sorted(spans):
+        if found and start_ms <= found[-1][1] + BEHIND_MS:
+            found[-1] = (found[-1][0], max(found[-1][1], end_ms))
+        else:
+            found.append((start_ms, end_ms))
+    return found
+
+
 class Track(NamedTuple):
     """One term of a binding, and the series it reads."""
 
@@ -43,9 +54,14 @@ class Track(NamedTuple):
         return self.binding.number, self.term
 
     @property
+    def address(self) -> str:
+        """`device.quantity` of its series."""
+        return self.binding.terms[self.term].series
+
+    @property
     def end_ms(self) -> int:
-        """The first instant behind it."""
-        return LATEST_MS if self.rules.end_ms is None else self.rules.end_ms
+        """The first instant whose reading does not count any more."""
+        return LATEST_MS if self.rules.end_ms is None else self.rules.end_ms + (self.rules.closing is None)
 
 
 class Head(NamedTuple):
@@ -133,7 +149,9 @@ def derive(job: Job, grid: Grid, rows: Sequence[tuple[int, float | Fraction]], m
     seen_ms = rows[-1][0] if rows else job.after_ms
     first_ms = walk.from_ms
     if first_ms is None:
-        first_ms = min([job.dirty[0][0], *(at_ms for at_ms, _ in rows[:1])])
+        first_ms = rows[0][0] if rows else job.dirty[0][0]
+        if job.head is not None:  # readings of before may count no more
+            first_ms = min(first_ms, job.dirty[0][0])
     days = {day: StoredDay(pack(sheet), None) for day, sheet in walk.days.items()}
     for state in walk.checkpoints:
         day = state.kept_ms // DAY_MS
@@ -149,13 +167,15 @@ def derive(job: Job, grid: Grid, rows: Sequence[tuple[int, float | Fraction]], m
         )  # fmt: skip
     window = job.until_ms < job.track.end_ms
     last_day = max([first_ms // DAY_MS, seen_ms // DAY_MS, *days])
-    head = None if walk.head is None else Head(seen_ms, walk.head)
+    last_ms = seen_ms if job.head is None else max(seen_ms, job.head.last_ms)
+    head = None if walk.head is None else Head(seen_ms if job.late else last_ms, walk.head)
     if job.late and (more or window):
         head = job.head  # what is left is late still
-    last_ms = max(seen_ms, job.head.last_ms if job.head is not None else seen_ms) + 1
+    if job.head is None and not rows:
+        return Derived(job.track, EVER, EVER, True, {}, None, [], -LATEST_MS, LATEST_MS, [], (0, 0))
     return Derived(
         job.track, first_day, last_day, not (more or window), days, head, walk.verdicts, job.after_ms, LATEST_MS,
-        _left(job, seen_ms, more, window), (first_ms, max(grid.end(last_ms), (max(days, default=0) + 1) * DAY_MS if job.late else 0)),
+        _left(job, seen_ms, more, window), (first_ms, max(grid.end(last_ms + 1), (max(days, default=0) + 1) * DAY_MS if job.late else 0)),
     )  # fmt: skip
 
 

@@ -1,0 +1,254 @@
+"""Derives what is marked: a portion at a time, read as one view of the database, written in one transaction.
+
+Whatever happens in between, the marks are there until what they stand for is committed, and a mark that was set again
+meanwhile stays. So derivation may be stopped at any point, and done twice, with the same bytes in the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ohmstead.core.bus import Bus
+from ohmstead.core.clock import LATEST_MS, Clock
+from ohmstead.core.errors import Unavailable
+from ohmstead.core.events import ReadingsStored
+from ohmstead.core.quantity import Kind
+from ohmstead.core.supervise import Task
+from ohmstead.plugins.ledger.agenda import Agenda, BindingRow, Due
+from ohmstead.plugins.ledger.corrections.amend import amend, amend_deltas, source, target
+from ohmstead.plugins.ledger.corrections.book import Book
+from ohmstead.plugins.ledger.corrections.changes import ReadingChange, Shift
+from ohmstead.plugins.ledger.echo import Echo
+from ohmstead.plugins.ledger.events import LedgerChanged
+from ohmstead.plugins.ledger.lists import delete
+from ohmstead.plugins.ledger.marks import Marks, Reach
+from ohmstead.plugins.ledger.points import MeterPoints
+from ohmstead.plugins.ledger.slots import DAY_MS, Grid
+from ohmstead.plugins.ledger.stack import Bound
+from ohmstead.plugins.ledger.track_book import TrackBook
+from ohmstead.plugins.ledger.tracks import Derived, Job, Span, Track, deltas, derive, finish, merged
+
+if TYPE_CHECKING:
+    from ohmstead.plugins.storage.storage import Storage
+
+READINGS = 100_000  # of a portion
+REST_S, LONGEST_REST_S = 1.0, 5.0  # between two rounds: readings that come meanwhile share one
+SHARE = 4  # rests last so many times longer than the work
+
+Readings = Sequence[tuple[int, float | Fraction]]
+Touched = Sequence[tuple[str, int, int]]
+
+
+@dataclass(slots=True)
+class Portion:
+    """What was derived, and what is to be done with it."""
+
+    due: Due
+    done: list[Derived]
+    stale: list[tuple[int, int, int, int]]
+    tracks: list[Track]
+    bounds: Mapping[int, Sequence[Bound]]
+
+
+class Moved(Exception):
+    """A binding changed while its tracks were derived: what came of it is not written."""
+
+
+class Deriver:
+    """The one who writes what is derived. Belongs to the event loop's thread."""
+
+    def __init__(self, storage: Storage, bus: Bus, clock: Clock, points: MeterPoints, marks: Marks) -> None:
+        self._storage, self._bus, self._clock, self._points = storage, bus, clock, points
+        self._agenda = Agenda(storage.reader, storage.tenant_id)
+        self._tracks = TrackBook(storage)
+        self._corrections = Book(storage.tenant_id)
+        self.echo = Echo(storage, points, marks)
+        self.grid = Grid()
+        self._wake, self._hurry, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def open(self) -> None:
+        """Read how long slots are. Storage must be open."""
+        rows = await self._storage.reader.rows("SELECT from_day, slot_ms FROM slot_lengths WHERE tenant_id = $1", self._storage.tenant_id)
+        self.grid = Grid(rows)
+
+    def wake(self) -> None:
+        """Somebody marked something and waits for it."""
+        self._idle.clear()
+        self._wake.set()
+        self._hurry.set()
+
+    async def work(self, task: Task) -> None:
+        """Derive for ever, soon after readings were stored."""
+        leave = self._bus.subscribe(ReadingsStored, lambda event: self._wake.set())
+        try:
+            self._wake.set()
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                self._hurry.clear()
+                took_s = await self._round()
+                task.up()
+                if not self._wake.is_set():
+                    self._idle.set()
+                await self._rest(took_s)
+        finally:
+            leave()
+
+    async def caught_up(self, within_s: float) -> None:
+        """Wait until nothing is marked; Unavailable when that takes longer."""
+        self.wake()
+        try:
+            await self._clock.timeout(self._nothing_left(), within_s)
+        except TimeoutError:
+            raise Unavailable("the ledger does not keep up with the readings; try again", retry_after_s=5) from None
+
+    async def _nothing_left(self) -> None:
+        while True:
+            self.wake()
+            await self._idle.wait()
+            if not await self._storage.reader.rows(_ANY):
+                return
+
+    async def _round(self) -> float:
+        """Derive until nothing is marked; how long it took."""
+        began = time.perf_counter()
+        while await self._portion():
+            pass
+        return time.perf_counter() - began
+
+    async def _rest(self, took_s: float) -> None:
+        with suppress(TimeoutError):
+            await self._clock.timeout(self._hurry.wait(), min(max(REST_S, SHARE * took_s), LONGEST_REST_S))
+
+    async def _portion(self) -> bool:
+        """Derive one portion; False when nothing was marked."""
+        async with self._storage.snapshot() as conn:
+            portion = await self._derive(conn)
+        if portion is None:
+            return False
+        try:
+            touched = await self._storage.write(lambda tx: self._write(tx, portion))
+        except Moved:
+            return True
+        self.tell(touched)
+        return True
+
+    async def derive(self, tx: AsyncConnection) -> Touched:
+        """Derive all that is marked inside a transaction of the writer; the spans of meter points that may have changed."""
+        touched: dict[str, list[Span]] = {}
+        while (portion := await self._derive(tx)) is not None:
+            for slug, start_ms, end_ms in await self._write(tx, portion):
+                touched.setdefault(slug, []).append((start_ms, end_ms))
+        return [(slug, *span) for slug, spans in touched.items() for span in merged(spans)]
+
+    def tell(self, touched: Touched) -> None:
+        """The transaction is committed: let everybody know."""
+        if touched:
+            self._bus.publish(LedgerChanged(tuple(touched)))
+
+    async def _derive(self, conn: AsyncConnection) -> Portion | None:
+        due = await self._agenda.due(conn)
+        if not due:
+            return None
+        changes = await self._corrections.of_series(conn, {job.track.address for job in due.jobs}) if due.jobs else {}
+        plain = [job for job in due.jobs if job.track.kind is not Kind.DELTA and job.track.address not in changes]
+        done = await self._plain(conn, plain)
+        for job in due.jobs:
+            some = changes.get(job.track.address, ())
+            if job.track.kind is Kind.DELTA:
+                done.append(await self._periods(conn, job, some))
+            elif some:
+                done.append(await self._amended(conn, job, some))
+        stale = await self._tracks.stale(conn, done)
+        tracks = await self._agenda.tracks(conn)
+        return Portion(due, done, stale, tracks, self._agenda.bounds())
+
+    async def _plain(self, conn: AsyncConnection, jobs: Sequence[Job]) -> list[Derived]:
+        """Jobs whose readings count as they were sent; of those that are not reached, all is left."""
+        await self._tracks.resume(conn, jobs)
+        rows = await self._tracks.readings(conn, jobs, READINGS)
+        reached = jobs[: len(rows)]
+        more = [False] * len(rows)
+        if rows:
+            more[-1] = sum(map(len, rows)) >= READINGS
+        made = await asyncio.to_thread(self._run, reached, rows, more)
+        await self._finish(conn, reached, made)
+        return made + [_untouched(job) for job in jobs[len(rows) :]]
+
+    def _run(self, jobs: Sequence[Job], rows: Sequence[Readings], more: Sequence[bool]) -> list[Derived]:
+        return [derive(job, self.grid, some, rest) for job, some, rest in zip(jobs, rows, more, strict=True)]
+
+    async def _finish(self, conn: AsyncConnection, jobs: Sequence[Job], made: Sequence[Derived]) -> None:
+        stored = await self._tracks.edges(conn, list(zip(jobs, made, strict=True)))
+        for job, derived, some in zip(jobs, made, stored, strict=True):
+            finish(derived, job, self.grid, some)
+
+    async def _amended(self, conn: AsyncConnection, job: Job, changes: Sequence[ReadingChange]) -> Derived:
+        """A job whose readings are corrected below the live layer."""
+        job.dirty = merged(target(changes, *span) for span in job.dirty)
+        await self._tracks.resume(conn, [job])
+        low, until_ms = job.after_ms + 1, min(job.until_ms, job.track.end_ms)
+        farthest, most = max((abs(change.by_ms) for change in changes if isinstance(change, Shift)), default=0), READINGS
+        while True:
+            span = source(changes, low, until_ms)
+            rows = await self._tracks.span(conn, job.track.series, *span, most)
+            edge_ms = until_ms if len(rows) < most else rows[-1][0] - farthest
+            if edge_ms > low:
+                break
+            most *= 4
+        counted = await asyncio.to_thread(lambda: [each for each in amend(changes, rows) if low <= each[0] < edge_ms])
+        derived = await asyncio.to_thread(derive, job, self.grid, counted, edge_ms < until_ms)
+        await self._finish(conn, [job], [derived])
+        return derived
+
+    async def _periods(self, conn: AsyncConnection, job: Job, changes: Sequence[ReadingChange]) -> Derived:
+        """A track of deltas: derived in whole days that no period crosses."""
+        span = job.dirty[0][0], job.dirty[-1][1]
+        while True:
+            span = span[0] - span[0] % DAY_MS, min(-(-span[1] // DAY_MS) * DAY_MS, LATEST_MS)
+            low, high = source(changes, *target(changes, *span))
+            rows = await self._tracks.periods(conn, job.track.series, low, high)
+            counted = [row for row in amend_deltas(changes, rows) if row[0] > span[0] and row[1] < span[1]]
+            wider = min([span[0], *(row[1] for row in counted)]), max([span[1], *(row[0] for row in counted)])
+            if wider == span:
+                break
+            span = wider
+        return await asyncio.to_thread(deltas, job.track, self.grid, counted, span)
+
+    async def _write(self, tx: AsyncConnection, portion: Portion) -> Touched:
+        due, done = portion.due, portion.done
+        await self._unmoved(tx, due.bindings)
+        await self._tracks.write(tx, done, portion.stale)
+        engine = self._storage.engine_name
+        await delete(tx, engine, "ledger_marks", ("series_id", "day", "generation"), due.series_marks)
+        await delete(tx, engine, "point_marks", ("id",), [(number,) for number in due.point_marks])
+        left = [(each.track.point, *span, Reach.TRACKS.value, *each.track.key) for each in done for span in each.left]
+        columns = ("point_id", "start_ms", "end_ms", "reach", "binding_id", "term")
+        await self._storage.bulk(tx, "point_marks", columns, left)
+        changed: dict[int, list[Span]] = {}
+        for each in done:
+            if each.changed[0] < each.changed[1]:
+                changed.setdefault(each.track.point, []).append(each.changed)
+        return await self.echo.make(tx, changed, due.laid, portion.tracks, portion.bounds, self.grid)
+
+    async def _unmoved(self, tx: AsyncConnection, bindings: Mapping[int, BindingRow]) -> None:
+        """Moved unless the bindings still are what was read."""
+        rows = await self._agenda.rows(tx)
+        if any(rows.get(number) != row for number, row in bindings.items()):
+            raise Moved
+
+
+def _untouched(job: Job) -> Derived:
+    """Nothing of a job was done: all of it is left."""
+    return Derived(job.track, 0, -1, False, {}, job.head, [], 0, -1, job.dirty, (0, 0))
+
+
+_ANY = "SELECT 1 FROM ledger_marks UNION ALL SELECT 1 FROM point_marks LIMIT 1"

@@ -1,0 +1,289 @@
+"""What follows from changed tracks: layers laid anew over them, meter points that replace or add up others, rollups."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
+from ohmstead.plugins.ledger.bindings import seams
+from ohmstead.plugins.ledger.corrections.book import Book
+from ohmstead.plugins.ledger.corrections.changes import Replace
+from ohmstead.plugins.ledger.corrections.correction import Correction
+from ohmstead.plugins.ledger.days import Said, sheets
+from ohmstead.plugins.ledger.import_book import ImportBook
+from ohmstead.plugins.ledger.marks import Marks, Reach
+from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints
+from ohmstead.plugins.ledger.rolling import Roll, Rolling
+from ohmstead.plugins.ledger.sheet import Layer, Sheet
+from ohmstead.plugins.ledger.slots import DAY_MS, Grid
+from ohmstead.plugins.ledger.stack import Bound, Part, Stack, compute
+from ohmstead.plugins.ledger.strata import IMPORTED, Words, lay, packed
+from ohmstead.plugins.ledger.tracks import Span, Track, merged
+
+if TYPE_CHECKING:
+    from ohmstead.plugins.storage.storage import Storage
+
+FOR_EVER = 1 << 30  # a UTC day behind all others
+
+Bounds = Mapping[int, Sequence[Bound]]
+Touched = list[tuple[str, int, int]]
+MOST_MS = 400 * DAY_MS  # of a meter point that is laid anew in one transaction
+
+
+@dataclass(slots=True)
+class Change:
+    """A meter point and the span of it that changed below; `sweep`: whatever is stored of it is looked at."""
+
+    point: MeterPoint
+    span: Span
+    sweep: bool = False
+
+
+class Resolver:
+    """Resolved days of meter points, the computed ones too, as a connection sees them."""
+
+    def __init__(self, stack: Stack, points: MeterPoints, grid: Grid, bounds: Bounds) -> None:
+        self._stack, self._points, self._grid, self._bounds = stack, points, grid, bounds
+
+    async def days(self, conn: AsyncConnection, wanted: Sequence[tuple[MeterPoint, Span]]) -> list[dict[int, Said]]:
+        """The resolved days of each meter point in its UTC days [first, last)."""
+        parts = {point.id: self.parts(point) for point, _ in wanted}
+        rows: dict[tuple[int, Span], dict[int, Said]] = {}
+        need = [(part.key, span) for point, span in wanted for part, _ in parts[point.id]]
+        while need:  # a meter point at a time: mostly there is one span of each
+            some: dict[int, Span] = {}
+            rest = []
+            for key, span in need:
+                if (key, span) not in rows and some.setdefault(key, span) != span:
+                    rest.append((key, span))
+            stored = await self._stack.stored_each(conn, {key: self._bounds.get(key, ()) for key in some}, some)
+            rows |= {(key, span): stored[key].resolved() for key, span in some.items()}
+            need = rest
+        there = await self._there(conn, [part for some in parts.values() if len(some) > 1 for part, _ in some])
+        found = []
+        for point, span in wanted:
+            made = parts[point.id]
+            if made and made[0][0] is point:
+                found.append(rows[point.key, span])
+            else:
+                terms = [Part(sign, rows[part.key, span], *there.get(part.key, (FOR_EVER, FOR_EVER))) for part, sign in made]
+                found.append(await asyncio.to_thread(compute, terms, self._grid))
+        return found
+
+    def parts(self, point: MeterPoint) -> list[tuple[MeterPoint, int]]:
+        """What a meter point is made of: itself, or the signed parts of a computed one."""
+        made = [(self._points.get(slug), sign) for slug, sign in self._points.composition(point.id)]
+        return made if made else [(point, 1)]
+
+    async def _there(self, conn: AsyncConnection, parts: Iterable[MeterPoint]) -> dict[int, Span]:
+        """From the first UTC day of which there is a row until its last binding ends."""
+        bounds = {part.key: self._bounds.get(part.key, ()) for part in parts}
+        firsts = await self._stack.first_days(conn, bounds)
+        return {key: (first, _last(bounds[key])) for key, first in firsts.items()}
+
+
+def _last(bounds: Sequence[Bound]) -> int:
+    ends = [bound.to_ms for bound in bounds]
+    return FOR_EVER if not ends or None in ends else max(-(-end // DAY_MS) for end in ends if end is not None)
+
+
+class Echo:
+    """Makes anew, in the transaction that wrote the tracks, what lies over them."""
+
+    def __init__(self, storage: Storage, points: MeterPoints, marks: Marks) -> None:
+        self._storage, self._points, self._marks = storage, points, marks
+        self.stack = Stack(storage.reader)
+        self.rolling = Rolling(storage)
+        self._imports = ImportBook(storage.tenant_id)
+        self._corrections = Book(storage.tenant_id)
+
+    async def make(
+        self, tx: AsyncConnection, changed: Mapping[int, list[Span]], laid: Mapping[int, list[Span]], tracks: Sequence[Track],
+        bounds: Bounds, grid: Grid,
+    ) -> Touched:  # fmt: skip
+        """`changed` are spans of meter points whose tracks changed, `laid` those to lay anew for another reason.
+
+        What of the latter is too long for one transaction is marked again.
+        """
+        changes = await self._changes(tx, changed, laid)
+        replacing = await self._corrections.replacing(tx)
+        resolver = Resolver(self.stack, self._points, grid, bounds)
+        done: list[Change] = []
+        while changes:
+            changes = await self._lay(tx, changes, tracks, resolver, bounds, grid)
+            done += changes
+            changes = [follower for follower in self._followers(changes, replacing) if not _known(follower, done)]
+        done += self._computed(done)
+        await self._roll(tx, done, resolver, grid)
+        return [(change.point.id, *change.span) for change in done]
+
+    async def _changes(
+        self, tx: AsyncConnection, changed: Mapping[int, list[Span]], laid: Mapping[int, list[Span]]
+    ) -> list[Change]:
+        found: list[Change] = []
+        for key in dict.fromkeys([*changed, *laid]):
+            point = self._points.by_key(key)
+            if point is None:
+                found += await self._forget(tx, key)
+                continue
+            found += [Change(point, span) for span in merged(changed.get(key, ()))]
+            for span in merged(laid.get(key, ())):
+                low, high = await self._extent(tx, point)
+                low, high = max(span[0], low), min(span[1], high)
+                if low < high:
+                    found.append(Change(point, (low, min(high, low + MOST_MS)), sweep=True))
+                if low + MOST_MS < high:
+                    await self._marks.point(tx, key, low + MOST_MS, high, Reach.LAYERS)
+        return found
+
+    async def _forget(self, tx: AsyncConnection, key: int) -> list[Change]:
+        """Delete what is left of a meter point that is gone; sums may have had it among their parts."""
+        low, high = await self._stored(tx, key)
+        await self.rolling.forget(tx, key)
+        await tx.execute(text("DELETE FROM layer_days WHERE point_id = :point"), {"point": key})
+        sums = [point for point in self._points if self._points.composition(point.id)] if low < high else []
+        return [Change(point, (low, high), sweep=True) for point in sums]
+
+    async def _extent(self, tx: AsyncConnection, point: MeterPoint) -> Span:
+        """Where anything is stored of a meter point, or of what it is computed from."""
+        keys = {self._points.get(slug).key for slug, _ in self._points.composition(point.id)} | {point.key}
+        found = [await self._stored(tx, key) for key in keys]
+        return min(low for low, _ in found), max(high for _, high in found)
+
+    async def _stored(self, tx: AsyncConnection, key: int) -> Span:
+        row = (await tx.execute(_EXTENT, {"point": key})).one()
+        low = min([LATEST_MS, *(at for at in row[:4] if at is not None)])
+        return low, max([EARLIEST_MS, *(at for at in row[4:] if at is not None)])
+
+    async def _lay(
+        self, tx: AsyncConnection, changes: Sequence[Change], tracks: Sequence[Track], resolver: Resolver, bounds: Bounds, grid: Grid
+    ) -> list[Change]:
+        """Lay the layers anew over each change; the changes, as wide as that made them."""
+        keys = list({change.point.key for change in changes})
+        made = await self._corrections.of_points(tx, keys)
+        imported = {key for (key,) in await tx.execute(_IMPORTED)}
+        found = []
+        for change in changes:
+            key = change.point.key
+            if change.sweep or key in imported or key in made:
+                words = await self._words(tx, change, made.get(key, ()), tracks, grid)
+                if words or change.sweep:
+                    await self._write(tx, change.point, words, resolver, bounds, grid)
+                    change = Change(change.point, words.span, change.sweep)
+            found.append(change)
+        return found
+
+    async def _words(
+        self, tx: AsyncConnection, change: Change, corrections: Sequence[Correction], tracks: Sequence[Track], grid: Grid
+    ) -> Words:
+        """What was said around a change, widened until nothing that was said reaches out of it."""
+        key, span = change.point.key, (grid.start(change.span[0]), grid.end(change.span[1]))
+        swaps = seams(self._points.bindings(change.point.id))
+        while True:
+            words = Words(span, {}, [each for each in corrections if each.change.overlaps(*span)])
+            for layer in IMPORTED:
+                words.periods[layer] = (await self._imports.stated(tx, key, layer, *span, swaps)).periods
+            wider = words.widened(grid)
+            if wider == span:
+                break
+            span = wider
+        if words.periods[Layer.LIVE]:
+            words.own_ms = await self._own(tx, key, tracks)
+        return words
+
+    async def _own(self, tx: AsyncConnection, key: int, tracks: Sequence[Track]) -> int | None:
+        """Where a meter point's own readings begin."""
+        firsts = []
+        for track in tracks:
+            if track.point == key:
+                values = {"series": track.series, "start": track.rules.start_ms, "end": track.end_ms}
+                firsts.append((await tx.execute(_FIRST, values)).scalar())
+        return await self._imports.first_own_ms(tx, key, firsts)
+
+    async def _write(
+        self, tx: AsyncConnection, point: MeterPoint, words: Words, resolver: Resolver, bounds: Bounds, grid: Grid
+    ) -> None:
+        first, last = words.span[0] // DAY_MS, -(-words.span[1] // DAY_MS)
+        stored = (await self.stack.stored_each(tx, {point.key: bounds.get(point.key, ())}, {point.key: (first, last)}))[point.key]
+        await self.stack.origins(tx, {point.key: stored}, {point.key: (first, last)})
+        others = await self._others(tx, words, resolver, grid)
+        laid = await asyncio.to_thread(lay, words, stored, grid, others)
+        values = {"point": point.key, "first": first, "last": last}
+        await tx.execute(text("DELETE FROM layer_days WHERE point_id = :point AND day >= :first AND day < :last"), values)
+        rows = [(point.key, int(layer), *day, origin) for layer, day, origin in packed(laid)]
+        await self._storage.bulk(tx, "layer_days", ("point_id", "layer", "day", "slot_ms", "energy", "cover", "origin"), rows)
+
+    async def _others(self, tx: AsyncConnection, words: Words, resolver: Resolver, grid: Grid) -> dict[str, list[Sheet]]:
+        found: dict[str, list[Sheet]] = {}
+        days = words.span[0] // DAY_MS, -(-words.span[1] // DAY_MS)
+        for slug in {c.change.by for c in words.corrections if isinstance(c.change, Replace)}:
+            point = self._points.find(slug)
+            if point is not None:
+                [resolved] = await resolver.days(tx, [(point, days)])
+                found[slug] = sheets(resolved, *words.span, grid)
+        return found
+
+    def _followers(self, changes: Iterable[Change], replacing: Sequence[tuple[int, Correction]]) -> Iterable[Change]:
+        """The meter points that are replaced by changed ones, or by what is computed from them."""
+        for change in changes:
+            slugs = {change.point.id, *(point.id for point in self._sums(change.point))}
+            for key, correction in replacing:
+                made, point = correction.change, self._points.by_key(key)
+                if isinstance(made, Replace) and made.by in slugs and point is not None and made.overlaps(*change.span):
+                    yield Change(point, (max(made.start_ms, change.span[0]), min(made.end_ms, change.span[1])))
+
+    def _sums(self, point: MeterPoint) -> list[MeterPoint]:
+        """The computed meter points that a meter point is part of."""
+        return [each for each in self._points if any(slug == point.id for slug, _ in self._points.composition(each.id))]
+
+    def _computed(self, changes: Sequence[Change]) -> list[Change]:
+        found: dict[str, tuple[MeterPoint, list[Span]]] = {}
+        for change in changes:
+            for point in self._sums(change.point):
+                found.setdefault(point.id, (point, []))[1].append(change.span)
+        return [Change(point, span) for point, spans in found.values() for span in merged(spans)]
+
+    async def _roll(self, tx: AsyncConnection, changes: Sequence[Change], resolver: Resolver, grid: Grid) -> None:
+        rounds: list[dict[int, tuple[Change, Roll]]] = []
+        for change in changes:
+            roll = Roll(change.point.key, ZoneInfo(self._points.zone_of(change.point.id)), change.span, change.sweep)
+            place = next((some for some in rounds if roll.point not in some), None)
+            if place is None:
+                rounds.append(place := {})
+            place[roll.point] = change, roll
+        for some in rounds:  # of one meter point one span after the other: both may lie in the same month
+            rolls = [roll for _, roll in some.values()]
+            days = await resolver.days(tx, [(change.point, roll.utc_days()) for change, roll in some.values()])
+            await self.rolling.write(tx, rolls, days, grid)
+
+
+def _known(change: Change, done: Iterable[Change]) -> bool:
+    return any(
+        each.point is change.point and each.span[0] <= change.span[0] and change.span[1] <= each.span[1] for each in done
+    )
+
+
+_IMPORTED = text("SELECT DISTINCT point_id FROM imports WHERE status = 'committed'")
+_FIRST = text("""
+    SELECT min(at_ms) FROM (
+        SELECT (SELECT min(at_ms) FROM readings WHERE series_id = :series AND at_ms >= :start AND at_ms < :end) AS at_ms
+        UNION ALL SELECT (SELECT min(from_ms) FROM deltas WHERE series_id = :series AND at_ms > :start AND from_ms < :end)) firsts
+""")
+_EXTENT = text("""
+    SELECT
+        (SELECT min(t.day) * 86400000 FROM track_days t JOIN bindings b ON b.id = t.binding_id WHERE b.point_id = :point),
+        (SELECT min(day) * 86400000 FROM layer_days WHERE point_id = :point),
+        (SELECT min(start_ms) FROM imports WHERE point_id = :point AND status = 'committed'),
+        (SELECT min(start_ms) FROM energy_rollups WHERE point_id = :point AND resolution = 'day'),
+        (SELECT (max(t.day) + 1) * 86400000 FROM track_days t JOIN bindings b ON b.id = t.binding_id WHERE b.point_id = :point),
+        (SELECT (max(day) + 1) * 86400000 FROM layer_days WHERE point_id = :point),
+        (SELECT max(end_ms) FROM imports WHERE point_id = :point AND status = 'committed'),
+        (SELECT max(end_ms) FROM energy_rollups WHERE point_id = :point AND resolution = 'day')
+""")

@@ -1,0 +1,62 @@
+"""Slots read back: resolved, layer by layer, as known at a time, and by tariff register."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ohmstead.plugins.ledger.days import Said, sheets
+from ohmstead.plugins.ledger.echo import Resolver
+from ohmstead.plugins.ledger.sheet import Layer, Sheet
+from ohmstead.plugins.ledger.slots import DAY_MS
+from ohmstead.plugins.ledger.stack import Bound
+
+if TYPE_CHECKING:
+    from ohmstead.plugins.ledger.deriver import Deriver
+    from ohmstead.plugins.ledger.points import MeterPoints
+    from ohmstead.plugins.storage.storage import Storage
+
+LAYERS = (Layer.LIVE, Layer.MANUAL, Layer.SETTLED, Layer.CORRECTION)
+
+
+class Reading:
+    """Each method takes the connection it reads on: one that only reads, or the writer's in a transaction."""
+
+    def __init__(self, storage: Storage, points: MeterPoints, deriver: Deriver) -> None:
+        self._storage, self._points, self._deriver = storage, points, deriver
+
+    async def sheets(
+        self, conn: AsyncConnection, slugs: Sequence[str], start_ms: int, end_ms: int, known_at_ms: int | None = None
+    ) -> dict[str, list[Sheet]]:
+        """See Ledger.sheets."""
+        points, grid = [self._points.get(slug) for slug in slugs], self._deriver.grid
+        start_ms, end_ms = grid.start(start_ms), grid.end(end_ms)
+        days = start_ms // DAY_MS, -(-end_ms // DAY_MS)
+        resolver = Resolver(self._deriver.echo.stack, self._points, grid, self._bounds())
+        found = await resolver.days(conn, [(point, days) for point in points])
+        return await asyncio.to_thread(self._joined, slugs, found, start_ms, end_ms)
+
+    def _joined(self, slugs: Sequence[str], found: Sequence[Mapping[int, Said]], start_ms: int, end_ms: int) -> dict[str, list[Sheet]]:
+        return {slug: sheets(days, start_ms, end_ms, self._deriver.grid) for slug, days in zip(slugs, found, strict=True)}
+
+    async def layers(self, conn: AsyncConnection, slug: str, start_ms: int, end_ms: int) -> dict[Layer, list[Sheet]]:
+        """See Ledger.layers."""
+        key, grid = self._points.get(slug).key, self._deriver.grid
+        if self._points.composition(slug):
+            return {Layer.LIVE: (await self.sheets(conn, [slug], start_ms, end_ms))[slug]}
+        bounds = {key: self._bounds().get(key, ())}
+        stored = (await self._deriver.echo.stack.stored(conn, bounds, grid.start(start_ms), grid.end(end_ms)))[key]
+        return {layer: sheets(stored.layer(layer), start_ms, end_ms, grid) for layer in LAYERS}
+
+    async def registers(self, conn: AsyncConnection, slug: str, start_ms: int, end_ms: int) -> dict[str, list[Sheet]]:
+        """See Ledger.registers."""
+        raise NotImplementedError
+
+    def _bounds(self) -> dict[int, list[Bound]]:
+        return {
+            point.key: [Bound(each.number, len(each.terms), each.from_ms, each.to_ms) for each in self._points.bindings(point.id)]
+            for point in self._points
+        }
