@@ -12,7 +12,7 @@ from ohmstead.config.check import Checked, Known
 from ohmstead.config.messaging import Messaging
 from ohmstead.config.sections import SECTIONS
 from ohmstead.core.clock import Clock
-from ohmstead.core.errors import ConfigError
+from ohmstead.core.errors import ConfigError, Conflict
 from ohmstead.core.hub import Hub
 from ohmstead.core.loader import Plugin
 from ohmstead.core.plugin import Importer, Integration, Section, Tables
@@ -25,6 +25,7 @@ from ohmstead.integrations.line_protocol import LineProtocol
 from ohmstead.integrations.native import Native
 from ohmstead.plugins.billing.billing import Billing
 from ohmstead.plugins.billing.plugin import BillingPlugin
+from ohmstead.plugins.billing.reconcile.plugin import ReconcilePlugin
 from ohmstead.plugins.devices import configured
 from ohmstead.plugins.devices.locations import HOME
 from ohmstead.plugins.devices.plugin import DevicesPlugin
@@ -35,6 +36,7 @@ from ohmstead.plugins.ledger.ledger import Ledger
 from ohmstead.plugins.ledger.plugin import LedgerPlugin
 from ohmstead.plugins.protocols import Protocols
 from ohmstead.plugins.protocols.mqtt import Mqtt
+from ohmstead.plugins.reports.plugin import ReportsPlugin
 from ohmstead.plugins.storage.storage import Storage
 from ohmstead.plugins.tariffs.plugin import TariffsPlugin
 from ohmstead.plugins.tariffs.prices.book import PriceBook
@@ -62,6 +64,8 @@ class Parts:
         self.prices = PriceBook(self.storage, hub.clock, hub.bus)
         self.ledger = Ledger(self.storage, self.devices, hub.bus, hub.clock)
         self.billing = Billing(self.storage, hub.clock, self.devices.locations, self.ledger, self.tariffs, self.prices)
+        self.ledger.corrections.valuer = self.billing.valuer
+        self.tariff_records.guards.append(self._keep_needed)
         self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
         self.messaging = Messaging(self.mqtt, self.devices.verify, hub.data_dir)
         self.protocols = Protocols(hub.clock, self.mqtt, hub.quantities)
@@ -81,6 +85,8 @@ class Parts:
             "prices": PricesPlugin(self.prices),
             "ledger": LedgerPlugin(self.ledger),
             "billing": BillingPlugin(self.billing),
+            "reconcile": ReconcilePlugin(),
+            "reports": ReportsPlugin(),
             "history": HistoryPlugin(self.storage, self.devices, self.hub.clock),
             "native": Native(self.devices.report, self.storage.history.period_start),
             "mqtt_topics": mqtt_topics,
@@ -94,6 +100,11 @@ class Parts:
             "price_feeds": price_feeds,
             "demo_house": DemoHouse(self.hub),
         }
+
+    def _keep_needed(self, tariff: str) -> None:
+        needing = [contract.id for contract in self.billing.contracts if any(name == tariff for _, name in contract.tariffs)]
+        if needing:
+            raise Conflict(f"tariff {tariff} is needed by the contract {', '.join(needing)}; change that first")
 
     def _tariff_routes(self) -> TariffRoutes:
         def zone() -> str:

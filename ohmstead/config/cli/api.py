@@ -29,8 +29,8 @@ class Api(Protocol):
     def listing(self, path: str, query: dict[str, Any] | None = None) -> Iterator[Any]:
         """All items of a list, page by page."""
 
-    def file(self, path: str, query: dict[str, Any]) -> Generator[bytes, None, None]:
-        """What a GET answers that is a file, piece by piece."""
+    def file(self, method: str, path: str, query: dict[str, Any], body: Any = None) -> Generator[bytes, None, None]:
+        """An answer that is a file, piece by piece."""
 
 
 class Remote:
@@ -53,12 +53,9 @@ class Remote:
 
     def download(self, path: str, body: Any) -> Generator[bytes, None, None]:
         """What a POST answers, piece by piece."""
-        yield from self._pieces("POST", path, None, body)
+        yield from self.file("POST", path, {}, body)
 
-    def file(self, path: str, query: dict[str, Any]) -> Generator[bytes, None, None]:
-        yield from self._pieces("GET", path, query, None)
-
-    def _pieces(self, method: str, path: str, query: dict[str, Any] | None, body: Any) -> Generator[bytes, None, None]:
+    def file(self, method: str, path: str, query: dict[str, Any], body: Any = None) -> Generator[bytes, None, None]:
         with self._asked(method, path, query, body) as answer:
             while chunk := answer.read(CHUNK):
                 yield chunk
@@ -90,9 +87,13 @@ def _refusal(answer: urllib.error.HTTPError) -> Rejected | Unavailable:
         message, details = error["message"], error.get("details")
     except (ValueError, KeyError, TypeError):
         message, details = f"the hub answers {answer.code}", None
-    lines = "\n".join(_line(detail) for detail in details) if isinstance(details, list) else ""
-    text = f"{message}\n{lines}" if lines else message
+    text = _told(message, details)
     return Unavailable(text) if answer.code >= 500 else Invalid(text)
+
+
+def _told(message: str, details: Any) -> str:
+    lines = "\n".join(_line(detail) for detail in details) if isinstance(details, list) else ""
+    return f"{message}\n{lines}" if lines else message
 
 
 def _line(detail: Any) -> str:
@@ -142,7 +143,10 @@ class LocalApi:
         self._runner, self._local = runner, local
 
     def call(self, method: str, path: str, query: dict[str, Any] | None = None, body: Any = None) -> Any:
-        data, _ = self._runner.run(self._local.call(method, path, query or {}, body))
+        try:
+            data, _ = self._runner.run(self._local.call(method, path, query or {}, body))
+        except Rejected as refusal:
+            raise Invalid(_told(str(refusal), refusal.details)) from refusal
         return data
 
     def listing(self, path: str, query: dict[str, Any] | None = None) -> Iterator[Any]:
@@ -154,8 +158,8 @@ class LocalApi:
             if cursor is None:
                 return
 
-    def file(self, path: str, query: dict[str, Any]) -> Generator[bytes, None, None]:
-        stream = self._runner.run(self._local.file(path, query))
+    def file(self, method: str, path: str, query: dict[str, Any], body: Any = None) -> Generator[bytes, None, None]:
+        stream = self._runner.run(self._local.file(method, path, query, body))
         try:
             while piece := self._runner.run(_next(stream)):
                 yield piece

@@ -33,10 +33,11 @@ def _yaml(file: Path) -> Iterator[dict[str, Any]]:
     document = read_file(file)
     if document.problems:
         raise ConfigError([str(problem) for problem in document.problems])
-    if not isinstance(document.data, list):
-        raise ConfigError(f"{file}: expected a list of prices, each with start and price")
-    for number, each in enumerate(document.data):
-        place = f"line {document.place((number,)).line}"
+    listed = document.data.get("prices") if isinstance(document.data, dict) else None
+    if not isinstance(listed, list):
+        raise ConfigError(f"{file}: expected prices: and below it a list, each with start and price")
+    for number, each in enumerate(listed):
+        place = f"line {document.place(('prices', number)).line}"
         if not isinstance(each, dict) or not {"start", "price"} <= each.keys() <= {"start", "end", "price"}:
             raise ConfigError(f"{file}: {place}: expected start, price and, if need be, end")
         yield {**{key: value if key == "price" else str(value) for key, value in each.items()}, "place": place}

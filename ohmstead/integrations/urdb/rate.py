@@ -91,7 +91,7 @@ def tariff(raw: bytes, label: str | None = None, start: date | None = None) -> d
     netting = _netting(rate, sold=any(each.get("direction") == "export" for each in components))
     rate.refuse_rest()
     if rate.refused:
-        raise Invalid(f"{item.get('name', 'the rate')}: {len(rate.refused)} fields cannot be priced", rate.refused)
+        raise Invalid(f"{item.get('name', 'the rate')}: some of its fields cannot be priced", rate.refused)
     assert first is not None
     version: dict[str, Any] = {"from": first.isoformat(), "components": components}
     if last is not None:
