@@ -14,6 +14,8 @@ import click
 from ohmstead.config.cli import output
 from ohmstead.config.cli.output import as_json
 
+EVER = "1970-01-01"  # since when a version is valid that does not say
+
 
 @click.command()
 @as_json
@@ -76,7 +78,7 @@ def _show_bill(found: dict[str, Any]) -> None:
     state = "running" if found["running"] else found["status"]
     click.echo(" · ".join(filter(None, (f"Bill {found['id']} ({state})", found["name"], found["supplier"], found["tariff"]))))
     click.echo(f"{_span(found, zone)} {found['time_zone']}\n")
-    rows = [{**line, "what": _what(line), "amount": line["printed"], "from": line["version"]} for line in found["lines"]]
+    rows = [{**line, "what": _what(line), "amount": line["printed"], "from": _since(line["version"])} for line in found["lines"]]
     output.table(rows, ("line", "what", "from", "quantity", "unit", "price", "amount"), "no lines")
     click.echo()
     for text in _sums(found):
@@ -88,6 +90,10 @@ def _show_bill(found: dict[str, Any]) -> None:
 def _what(line: dict[str, Any]) -> str:
     named = line["rule"] if line["label"] in ("", line["rule"]) else f"{line['rule']}: {line['label']}"
     return f"{named} (export)" if line["direction"] == "export" else named
+
+
+def _since(version: str) -> str | None:
+    return None if version == EVER else version
 
 
 def _sums(found: dict[str, Any]) -> Iterator[str]:

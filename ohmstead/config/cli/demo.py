@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("ohmstead-demo"), show_default=True,
               help="Folder of the demo's configuration and data.")  # fmt: skip
 @click.option("--port", default=7230, show_default=True, type=click.IntRange(1, 65_535), help="Port of the page and the API.")
-@click.option("--days", default=30.0, show_default=True, type=click.FloatRange(0, 366), help="Days of history, written at the first start.")
+@click.option("--days", default=62.0, show_default=True, type=click.FloatRange(0, 366), help="Days of history, written at the first start.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 2**31), help="Another number is another house.")
 @click.option("--faults", default=0.0, show_default=True, type=click.FloatRange(0, 1), help="Share of messages with which a fault begins.")
 def demo(folder: Path, port: int, days: float, seed: int, faults: float) -> None:

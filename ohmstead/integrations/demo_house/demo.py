@@ -29,6 +29,28 @@ integrations:
     seed: {seed}      # another number is another house
     days: {days:g}     # of history, written at the first start
     faults: {faults:g}    # share of messages with which a fault begins: 0 is a sound house, 0.05 a sick one
+
+# What energy costs: dear by day, cheap at night, a fee for every day, and the roof's surplus sold. Prices are net.
+tariffs:
+  day_and_night:
+    currency: EUR
+    vat: 19
+    components:
+      - type: time_of_use
+        name: energy
+        windows:
+          - {{name: day, price: 0.289, hours: 6-22}}
+          - {{name: night, price: 0.214, hours: 22-6}}
+      - {{type: standing, name: base fee, price: 0.37, per: day}}
+      - {{type: flat, name: feed-in, direction: export, price: 0.0812, vat: 0}}
+
+# Who supplies the house: "ohmstead bill home" shows what the running month comes to, "--period last" the month before.
+contracts:
+  home:
+    supplier: Demo power and light
+    import: grid
+    export: grid_export
+    tariff: day_and_night
 """
 
 GREETING = """
@@ -53,6 +75,10 @@ Try, in another terminal:
   # switch the bulb off
   curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
     -d '{{"capability": "switch", "value": "off"}}' http://{host}:{port}/api/v1/devices/D1/commands
+
+  # what the last month cost, line by line, and what this one comes to
+  ohmstead -c {folder} bill home --period last
+  ohmstead -c {folder} bill home
 
   # write InfluxDB line protocol, as Telegraf does
   curl -H "Authorization: Token $TOKEN" --data-binary "kettle power=2150,temperature=71.5" "http://{host}:{port}/api/v2/write"

@@ -102,7 +102,7 @@ class LiveCosts:
                 costs = await self.costs(contract) if contract.holds(self._hub.clock.now_ms()) else None
             except OhmsteadError as error:
                 if contract.id not in self._failing:
-                    log.warning("live costs of contract %s: %s", contract.id, error)
+                    log.info("live costs of contract %s: %s", contract.id, error)
                 self._failing.add(contract.id)
                 costs = None
             else:
