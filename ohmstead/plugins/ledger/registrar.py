@@ -36,7 +36,7 @@ class Registrar:
     """The one way to change meter points. `wake` is called when something was marked."""
 
     def __init__(self, storage: Storage, clock: Clock, points: MeterPoints, marks: Marks, wake: Callable[[], None]) -> None:
-        self._storage, self._clock, self._points, self._marks, self._wake = storage, clock, points, marks, wake
+        self._storage, self._clock, self._points, self._marks, self.wake = storage, clock, points, marks, wake
         self._turn = asyncio.Lock()
         self.book = PointBook(storage.tenant_id)
         self.refused: set[str] = set()  # ids that a person removed: they do not come back by themselves
@@ -66,6 +66,13 @@ class Registrar:
             await self._remove(self._points.get(slug), refused)
             await self._complete()
 
+    async def mark_all(self, tx: AsyncConnection, start_ms: int) -> None:
+        """Have everything derived anew from an instant on; in the transaction of what changes it."""
+        for point in self._points:
+            for binding in self._points.bindings(point.id):
+                await self._mark(tx, point, binding, max(start_ms, binding.from_ms), binding.to_ms)
+            await self._marks.point(tx, point.key, start_ms, None, Reach.LAYERS)
+
     async def _put(self, point: MeterPoint, bindings: Sequence[Binding] | None) -> MeterPoint:
         before = self._points.bindings(point.id)
         change = _compare(before, before if bindings is None else bindings)
@@ -84,7 +91,7 @@ class Registrar:
         self._points.put(stored, bound)
         self.refused.discard(stored.id)
         self._free(before)
-        self._wake()
+        self.wake()
         return stored
 
     async def _bind(self, tx: AsyncConnection, point: MeterPoint, change: _Change) -> list[Binding]:
@@ -107,7 +114,7 @@ class Registrar:
     async def _mark(self, tx: AsyncConnection, point: MeterPoint, binding: Binding, start_ms: int, end_ms: int | None) -> None:
         """Mark a span of a binding from the first reading of its series on; nothing without readings."""
         first_ms = await self.book.first_ms(tx, binding.series())
-        if first_ms is not None and (end_ms is None or first_ms < end_ms):
+        if first_ms is not None and (end_ms is None or max(start_ms, first_ms) < end_ms):
             await self._marks.point(tx, point.key, max(start_ms, first_ms), end_ms, Reach.TRACKS)
 
     async def _remove(self, point: MeterPoint, refused: bool) -> None:
@@ -123,7 +130,7 @@ class Registrar:
         if refused:
             self.refused.add(point.id)
         self._free(bindings)
-        self._wake()
+        self.wake()
 
     def _free(self, before: Iterable[Binding]) -> None:
         """Series that no binding has any more leave no marks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -154,12 +155,18 @@ def _limits() -> dict[Any, Any]:
     }  # fmt: skip
 
 
+def day(value: Any) -> date:
+    """A day of the calendar."""
+    found = moment(value)
+    if isinstance(found, datetime):
+        raise vol.Invalid("expected a day such as 2026-03-01; a new length begins at midnight UTC")
+    return found
+
+
+SLOT = validate.one_of("5m", "15m")
 LEDGER: dict[Any, Any] = {
-    vol.Optional("slot", default="15m", description="length of a slot: 5m or 15m"): validate.one_of("5m", "15m"),
-    vol.Optional("slots", default=[], description="later lengths of a slot, each from the beginning of a UTC day on"): [
-        {
-            vol.Required("from", description="the day"): moment,
-            vol.Required("slot", description="5m or 15m"): validate.one_of("5m", "15m"),
-        }
+    vol.Optional("slot", default="15m", description="how long a slot is: 5m or 15m"): SLOT,
+    vol.Optional("changes", default=[], description="other lengths, each from midnight UTC of a day on"): [
+        {vol.Required("from", description="the first day of it"): day, vol.Required("slot", description="5m or 15m"): SLOT}
     ],
 }
