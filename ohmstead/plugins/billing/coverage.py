@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -67,9 +68,11 @@ def covered(sheets: Iterable[Energies], start_ms: int, end_ms: int) -> Coverage:
 
 
 def _of(sheet: Energies, first: int, last: int) -> Coverage:
-    measured, estimated, reset = (column[first:last] for column in (sheet.measured_ms, sheet.estimated_ms, sheet.reset_ms))
-    slot_ms = sheet.slot_ms
-    total = [sum(parts) for parts in zip(measured, estimated, reset, strict=True)]
+    slot_ms, measured = sheet.slot_ms, sheet.measured_ms[first:last]
+    if measured == array("i", [slot_ms]) * (last - first):  # the usual case, and arrays of one type compare fast
+        return Coverage(last - first, (last - first) * slot_ms, (last - first) * slot_ms)
+    estimated, reset = sheet.estimated_ms[first:last], sheet.reset_ms[first:last]
+    total = map(sum, zip(measured, estimated, reset, strict=True))
     starts = (sheet.start_ms + (first + place) * slot_ms for place, known in enumerate(total) if known < slot_ms)
     return Coverage(
         last - first, (last - first) * slot_ms, sum(measured), sum(estimated), sum(reset),
