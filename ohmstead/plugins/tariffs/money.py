@@ -33,7 +33,7 @@ def decimal(value: Any) -> Decimal:
     number = Decimal(text)
     if abs(number) > BOUND or (number * 10**DIGITS) % 1:
         raise vol.Invalid(f"{text[:40]} is beyond what can be priced: expected at most {BOUND:,} with at most {DIGITS} decimals")
-    return number.normalize() if number else Decimal(0)
+    return number
 
 
 def positive(value: Any) -> Decimal:

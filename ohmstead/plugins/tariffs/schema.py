@@ -14,6 +14,7 @@ from ohmstead.core import validate
 from ohmstead.core.plugin import TariffKind
 from ohmstead.plugins.tariffs import gas, money, netting
 from ohmstead.plugins.tariffs.bill import MODES, TOTAL
+from ohmstead.plugins.tariffs.kinds import registers
 from ohmstead.plugins.tariffs.moment import day, instant, moment
 from ohmstead.plugins.tariffs.tariff import Component, Moment, Tariff, Version
 
@@ -30,14 +31,16 @@ class Schema:
 
     def tariff(self) -> Any:
         """A tariff with its versions, or with the one version it has."""
-        version = self.version()
-        mapping: dict[Any, Any] = {
+        return vol.All(self.options(), self._whole, versions)
+
+    def options(self) -> dict[Any, Any]:
+        """What may be stated of a tariff."""
+        return {
             vol.Optional("name", description="name for people; the id unless given"): validate.text,
             vol.Required("currency", description="ISO 4217 code of its money, such as EUR"): validate.currency,
             vol.Optional("versions", description="its prices, each version from a date on"): each(self._version_options),
-            **{vol.Optional(key.schema, description=key.description): value for key, value in version.items()},
+            **{vol.Optional(key.schema, description=key.description): value for key, value in self.version().items()},
         }
-        return vol.All(mapping, self._whole, versions)
 
     def version(self) -> dict[Any, Any]:
         """What one version states."""
@@ -91,6 +94,8 @@ class Schema:
 
     def _check(self, version: dict[str, Any]) -> dict[str, Any]:
         """What only shows once a version is put together."""
+        if version.get("netting", {}).get("over") is not None:
+            _no_registers(version["components"])
         try:
             each(lambda options: self._rule(version, options))(version["components"])
         except vol.Invalid as error:
@@ -137,8 +142,17 @@ def _components(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if missing:
             wrong = f"there is no component {missing[0]!r} before this one; name components that stand above it"
             raise vol.Invalid(wrong, path=[place, "of"])
+        if name == netting.NAME:
+            raise vol.Invalid(f"{name!r} is what the lines of netting are called; choose another name", path=[place, "name"])
         seen.add((name, zone))
     return value
+
+
+def _no_registers(components: list[dict[str, Any]]) -> None:
+    for place, component in enumerate(components):
+        if component["type"] == registers.KIND.type:
+            wrong = "registers cannot be netted, since export has none; price by time_of_use instead"
+            raise vol.Invalid(wrong, path=["components", place, "type"])
 
 
 def each(check: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:

@@ -267,7 +267,7 @@ def test_an_hour_that_the_change_of_the_clocks_cuts_has_its_own_length() -> None
 )
 def test_standing_charges(options: str, line: str) -> None:
     # 15 Jan to 15 Feb: 31 days; 17 of 31 and 14 of 28 days are 17/31 + 1/2 = 65/62 months; one first of a month lies in it
-    found = priced("components: [{type: standing, %s}]" % options, "2026-01-15", "2026-02-15", Usage())
+    found = priced(f"components: [{{type: standing, {options}}}]", "2026-01-15", "2026-02-15", Usage())
     assert told(found) == [f"standing: {line}"]
 
 
