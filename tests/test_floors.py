@@ -21,7 +21,7 @@ FLOORS = {  # room -> floor; a file belongs to the longest room it begins with
 }  # fmt: skip
 ALLOWED = {  # library -> the rooms that may import it
     "sqlalchemy": ("plugins",), "alembic": ("plugins.storage", "plugins.devices.migrations", "plugins.jobs.migrations", "plugins.tariffs.prices.migrations",
-                "plugins.ledger.migrations", "plugins.billing.migrations", "plugins.analytics.migrations"),
+                "plugins.ledger.migrations", "plugins.billing.migrations", "plugins.billing.reconcile.migrations", "plugins.analytics.migrations"),
     "aiosqlite": ("plugins.storage",), "asyncpg": ("plugins.storage",), "sqlite3": ("plugins.storage", "integrations.home_assistant"),
     "aiomqtt": ("plugins.protocols.mqtt", "integrations.demo_house"), "paho": ("plugins.protocols.mqtt", "integrations.demo_house"),
     "amqtt": ("plugins.protocols.broker",), "pymodbus": ("plugins.protocols.modbus",), "zeroconf": ("plugins.protocols.discovery",),

@@ -140,7 +140,14 @@ class RegisterRow(msgspec.Struct, frozen=True, gc=False):
     place: str = ""
 
 
-Found = ImportRow | PeriodRow | RegisterRow | str
+class InvoiceRow(msgspec.Struct, frozen=True, gc=False):
+    """One supplier's invoice of a file, as `POST /invoices` takes it; the contract may be left out."""
+
+    body: Mapping[str, Any]
+    place: str = ""
+
+
+Found = ImportRow | PeriodRow | RegisterRow | InvoiceRow | str
 
 
 class Into(StrEnum):
@@ -148,6 +155,7 @@ class Into(StrEnum):
 
     DEVICES = "devices"  # ImportRow: readings, as the devices would have sent them
     METER_POINT = "meter_point"  # PeriodRow or RegisterRow: a numbered import of one meter point
+    INVOICES = "invoices"  # InvoiceRow: what a supplier billed
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def _write(config: Path, what: str, format_: str | None, file: Path | None, json
     if file is None and form in ("xlsx", "parquet"):
         raise click.UsageError(f"{form} is no text: give -o FILE")
     given = {name: value for name, value in query.items() if value is not None}
-    with opened(config) as api, closing(api.file("/exports", {"what": what, "format": form, **given})) as pieces:
+    with opened(config) as api, closing(api.file("GET", "/exports", {"what": what, "format": form, **given})) as pieces:
         if file is None:
             for piece in pieces:
                 sys.stdout.buffer.write(piece)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,10 @@ class Local:
         reply = await self._answer(method, path, query, body)
         return msgspec.to_builtins(reply.data), reply.next_cursor
 
-    async def file(self, path: str, query: dict[str, Any]) -> AsyncGenerator[bytes, None]:
+    async def file(self, method: str, path: str, query: dict[str, Any], body: Any) -> AsyncGenerator[bytes, None]:
         """The pieces of an answer that is a file; what refuses it is raised before the first. Rejected."""
-        reply = await self._answer("GET", path, query, None)
-        assert isinstance(reply.stream, AsyncGenerator)
-        return reply.stream
+        reply = await self._answer(method, path, query, body)
+        return _whole(str(reply.data)) if reply.stream is None else _pieces(reply.stream)
 
     async def _answer(self, method: str, path: str, query: dict[str, Any], body: Any) -> Reply:
         operation, values = self._table.find(method, API + path)
@@ -61,3 +60,12 @@ class Local:
         """Close the house."""
         await self._house.stop()
         logging.shutdown()
+
+
+async def _whole(text: str) -> AsyncGenerator[bytes, None]:
+    yield text.encode()
+
+
+async def _pieces(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async for piece in stream:
+        yield piece

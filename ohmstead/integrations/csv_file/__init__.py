@@ -10,7 +10,7 @@ import voluptuous as vol
 from ohmstead.core import validate
 from ohmstead.core.plugin import Importer, Into, hookimpl
 from ohmstead.core.quantity import Quantity
-from ohmstead.integrations.csv_file import amounts
+from ohmstead.integrations.csv_file import amounts, invoices
 from ohmstead.integrations.csv_file.columns import columns
 from ohmstead.integrations.csv_file.rows import Rows
 from ohmstead.integrations.csv_file.stamps import NEXT, zone
@@ -53,6 +53,14 @@ AMOUNTS: dict[Any, Any] = {
     **SHARED,
 }  # fmt: skip
 
+INVOICES: dict[Any, Any] = {
+    vol.Optional("columns", default={}, description="columns of other names: kwh=value, start=from; several by comma"):
+        vol.Any({}, invoices.renamed),
+    vol.Optional("delimiter", default=",", description="between the cells: , ; tab or |"):
+        vol.All(validate.one_of(",", ";", "tab", "|"), lambda word: {"tab": "\t"}.get(word, word)),
+    vol.Optional("decimal", default=".", description="the decimal sign: . or ,"): validate.one_of(".", ","),
+}  # fmt: skip
+
 
 class CsvFile:
     """The plugin; `quantities` are those of the house."""
@@ -66,4 +74,5 @@ class CsvFile:
         return [
             Importer("csv", suffixes, SCHEMA, Rows(self._quantities).read, "CSV with a header line"),
             Importer("csv", suffixes, AMOUNTS, amounts.read, "CSV with a header line", Into.METER_POINT),
+            Importer("csv", suffixes, INVOICES, invoices.read, "CSV with a header line", Into.INVOICES),
         ]

@@ -6,6 +6,7 @@ import voluptuous as vol
 
 from ohmstead.core import validate
 from ohmstead.core.plugin import Importer, Into, hookimpl
+from ohmstead.integrations.green_button import invoices
 from ohmstead.integrations.green_button.rows import read
 
 SCHEMA = {
@@ -19,6 +20,9 @@ class GreenButton:
     """The plugin."""
 
     @hookimpl
-    def ohmstead_importers(self) -> Importer:
+    def ohmstead_importers(self) -> list[Importer]:
         suffixes = (".xml", ".xml.gz", ".zip")
-        return Importer("green_button", suffixes, SCHEMA, read, "Green Button, ESPI XML", Into.METER_POINT)
+        return [
+            Importer("green_button", suffixes, SCHEMA, read, "Green Button, ESPI XML", Into.METER_POINT),
+            Importer("green_button", suffixes, {}, invoices.read, "UsageSummary of a Green Button file", Into.INVOICES),
+        ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ohmstead.core.plugin import hookimpl
 from ohmstead.core.route import Route
-from ohmstead.plugins.billing.bills import Bills
+from ohmstead.plugins.billing.billing import Billing
 from ohmstead.plugins.devices.registry import Devices
 from ohmstead.plugins.ledger.ledger import Ledger
 from ohmstead.plugins.reports.asked import Asked
@@ -23,5 +23,5 @@ class ReportsPlugin:
     @hookimpl
     def ohmstead_routes(self, hub: Hub) -> list[Route]:
         """`/exports`."""
-        asked = Asked(hub.get(Storage).history, hub.get(Devices), hub.get(Ledger), hub.get(Bills), hub.clock)
+        asked = Asked(hub.get(Storage).history, hub.get(Devices), hub.get(Ledger), hub.get(Billing).bills, hub.clock)
         return ExportRoutes(asked).all()

@@ -15,7 +15,7 @@ from ohmstead.core.plugin import Into, PeriodRow, RegisterRow
 from ohmstead.core.quantity import Quantities
 from ohmstead.integrations.csv_file import AMOUNTS, CsvFile
 
-_, IMPORTER = CsvFile(Quantities()).ohmstead_importers()
+_, IMPORTER, _ = CsvFile(Quantities()).ohmstead_importers()
 
 
 def read(folder: Path, text: str, **options: Any) -> tuple[list[Any], list[str]]:

@@ -23,7 +23,7 @@ from ohmstead.core.plugin import ImportRow
 from ohmstead.core.quantity import Quantities
 from ohmstead.integrations.csv_file import SCHEMA, CsvFile
 
-IMPORTER, _ = CsvFile(Quantities()).ohmstead_importers()
+IMPORTER, *_ = CsvFile(Quantities()).ohmstead_importers()
 DATA = Path(os.environ.get("OHMSTEAD_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
 

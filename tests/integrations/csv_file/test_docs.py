@@ -14,7 +14,7 @@ from ohmstead.integrations.csv_file import CsvFile
 from ohmstead.integrations.line_protocol.file import importer
 
 PAGE = (Path(__file__).parents[3] / "docs" / "import.md").read_text()
-CSV, AMOUNTS = CsvFile(Quantities()).ohmstead_importers()
+CSV, AMOUNTS, INVOICES = CsvFile(Quantities()).ohmstead_importers()
 COMMANDS = re.findall(r"^ohmstead import readings (?:.*\\\n)*.*$", PAGE, re.MULTILINE)
 
 

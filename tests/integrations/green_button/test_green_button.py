@@ -17,7 +17,7 @@ from ohmstead.integrations.green_button import GreenButton
 from ohmstead.integrations.green_button.packed import chunks
 from tests.fakes.espi import METER, TAIL, block, entry, feed, meter, reading, reading_type
 
-IMPORTER = GreenButton().ohmstead_importers()
+IMPORTER, _ = GreenButton().ohmstead_importers()
 DATA = Path(os.environ.get("OHMSTEAD_DATA", Path(__file__).parents[4] / "shared" / "data"))
 DAY = 1_700_006_400  # 2023-11-15 00:00 UTC
 HOUR = 3600
