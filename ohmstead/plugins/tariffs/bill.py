@@ -27,7 +27,7 @@ class BillLine:
     @property
     def printed(self) -> Decimal:
         """What it adds to the total."""
-        return self.gross if self.gross is not None else self.net or ZERO
+        return next(amount for amount in (self.gross, self.net) if amount is not None)
 
 
 @dataclass(frozen=True, slots=True)
