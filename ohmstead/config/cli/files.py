@@ -136,17 +136,12 @@ def _show_outcome(done: dict[str, Any]) -> None:
         return
     preview = done["preview"]
     click.echo(f"{done['rows']} rows from {preview['start']} to {preview['end']}, {preview['kwh']} kWh or m³")
-    if preview.get("before") is not None:
-        click.echo(f"  that time before: {_total(preview['before'])}, after: {_total(preview['after'])}")
+    click.echo(f"  before: {preview['before_kwh']}, after: {preview['after_kwh']}, in {preview['slots_changed']} slots that change")
     for conflict in preview["conflicts"]:
         click.echo(f"  {conflict['periods']} periods differ from import {conflict['import']}, by {conflict['kwh']} in all; this one wins")
     for mistake in done["mistakes"]:
         click.echo(f"  passed over: {mistake}")
     click.echo(f"import {done['number']} counts" if done["committed"] else "nothing was changed")
-
-
-def _total(found: Any) -> str:
-    return f"{found['kwh']}" if isinstance(found, dict) else str(found)
 
 
 def _list_options(importer: Importer) -> None:

@@ -13,8 +13,11 @@ from ohmstead.config import log as logs
 from ohmstead.config.house import House
 from ohmstead.core.model import Person
 from ohmstead.core.route import Call, Reply
+from ohmstead.plugins.ledger.ledger import Ledger
+from ohmstead.plugins.storage.storage import Storage
 from ohmstead.web.dispatch import API, Table
 
+DERIVE_S = 3600.0
 OWNER = Person("owner", frozenset({"*"}))
 
 
@@ -53,8 +56,16 @@ class Local:
         call = Call(OWNER, values, operation.intake.query(given), address="127.0.0.1")
         if operation.route.body is not None:
             call.body = operation.intake.body(msgspec.json.encode(body))
+        if method == "GET" or not path.startswith("/imports"):  # what brings much in need not see what came of it yet
+            await self._derive()
         answer = await operation.route.handler(call)
         return answer if isinstance(answer, Reply) else Reply(answer)
+
+    async def _derive(self) -> None:
+        """Derive what is marked, as the running hub does by itself."""
+        ledger, storage = self._house.hub.get(Ledger), self._house.hub.get(Storage)
+        async with ledger.turn:
+            await storage.write(ledger.derive, within_s=DERIVE_S)
 
     async def close(self) -> None:
         """Close the house."""

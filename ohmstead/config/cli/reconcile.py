@@ -39,6 +39,8 @@ def reconcile(config: Path, /, invoice: str, file: Path | None, json_: bool, dry
     if file is not None and file.suffix.lower() not in FORMS:
         raise click.UsageError(f"{file}: expected a name that ends with {', '.join(FORMS)}")
     source = Path(invoice)
+    if not source.is_file() and source.name != invoice:
+        raise click.UsageError(f"{source}: there is no such file")
     with opened(config) as api:
         targets = list(_of_file(api, config, source, given, more, dry_run)) if source.is_file() else [(invoice, None)]
         found = [_compared(api, *target) for target in targets]

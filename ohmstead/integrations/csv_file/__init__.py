@@ -40,7 +40,7 @@ SCHEMA: dict[Any, Any] = {
 }  # fmt: skip
 AMOUNTS: dict[Any, Any] = {
     vol.Required("column", description="the column of the amounts"): validate.text,
-    vol.Optional("unit", default="kWh", description="their unit: kWh, Wh, MJ, m³, ft³ …"): amounts.unit,
+    vol.Optional("unit", default="kWh", description="their unit: kWh, Wh, MJ, m³, ft³ …; W or kW for mean power"): amounts.unit,
     vol.Optional("kind", default=amounts.PERIODS, description="periods (amounts of a time) or registers (what the meter showed)"):
         validate.one_of(amounts.PERIODS, amounts.REGISTERS),
     vol.Optional("period", description="how long a period is: 15m, 1h, day, month, or next (until the next row)"):

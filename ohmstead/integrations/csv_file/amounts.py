@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,16 @@ HOUR_MS = 3_600_000
 MOST_MS = 400 * 24 * HOUR_MS
 
 
+POWERS = {"W": Fraction(1000, HOUR_MS), "kW": Fraction(1_000_000, HOUR_MS)}  # mWh in a millisecond
+
+
 def unit(value: Any) -> str:
-    """A unit of energy or volume."""
+    """A unit of energy or volume, or of mean power over the period."""
     try:
-        amount.unit(str(value))
+        if value not in POWERS:
+            amount.unit(str(value))
     except Unsupported as error:
-        raise vol.Invalid(str(error)) from None
+        raise vol.Invalid(f"{error}; or {', '.join(POWERS)}, the mean power of the period") from None
     return str(value)
 
 
@@ -57,8 +63,12 @@ class _File:
         self._time_at = place(options["time"], header) if "time" in options else 0
         self._end_at = place(options["end"], header) if "end" in options else None
         self._quality_at = place(options["quality"], header) if "quality" in options else None
-        self._unit, self._factor = amount.unit(options["unit"])
+        power = POWERS.get(options["unit"])
+        self._unit, self._factor = amount.unit(options["unit"]) if power is None else (amount.MWH, power)
+        self._power = power is not None
         self._registers = options["kind"] == REGISTERS
+        if self._registers and self._power:
+            raise Invalid(f"a register shows an energy, not {options['unit']}")
         self._period = options.get("period")
         if not self._registers and (self._period is None) == (self._end_at is None):
             raise Invalid("say how long a period is, such as period=15m, or which column has its end: end=…; one of the two")
@@ -72,7 +82,7 @@ class _File:
         self._from_start = options["label"] == "start"
         self._estimated = options["estimated"]
         self._last_ms: int | None = None
-        self._waiting: tuple[int, int | None, bool, str] | None = None
+        self._waiting: tuple[int, Decimal | None, bool, str] | None = None
 
     def rows(self, table: Any) -> Iterator[Found]:
         while True:
@@ -94,8 +104,7 @@ class _File:
             return
         try:
             at_ms = self._at(cells)
-            value = self._value(cells[self._value_at].strip())
-            made = self._made(at_ms, value, cells, line)
+            made = self._made(at_ms, self._value(cells[self._value_at].strip()), cells, line)
             if made is not None:
                 yield made
         except (ValueError, OverflowError) as error:
@@ -114,22 +123,27 @@ class _File:
             )
         return at_ms
 
-    def _value(self, text: str) -> int | None:
+    def _value(self, text: str) -> Decimal | None:
         if text.lower() in EMPTY:
             if not self._skip_empty:
                 raise ValueError("the amount is empty")
             return None
-        found = amount.whole(amount.number(text, self._comma), self._factor)
+        found = amount.number(text, self._comma)
         if found < 0:
             raise ValueError(f"{text[:40]} is negative; the other direction is another meter point")
-        if found > amount.MOST:
-            raise ValueError(f"{text[:40]} is more than 9 TWh")
         return found
 
-    def _made(self, at_ms: int, value: int | None, cells: list[str], line: str) -> Found | None:
+    def _whole(self, value: Decimal, length_ms: int = 1) -> int:
+        """In our unit; a power over that time."""
+        found = amount.whole(value, self._factor * length_ms if self._power else self._factor)
+        if found > amount.MOST:
+            raise ValueError(f"{value} is more than 9 TWh")
+        return found
+
+    def _made(self, at_ms: int, value: Decimal | None, cells: list[str], line: str) -> Found | None:
         estimated = self._quality_at is not None and cells[self._quality_at].strip().lower() in self._estimated
         if self._registers:
-            return None if value is None else RegisterRow(at_ms, value, self._unit, line)
+            return None if value is None else RegisterRow(at_ms, self._whole(value), self._unit, line)
         if self._period == NEXT:
             return self._to_next(at_ms, value, estimated, line)
         if value is None:
@@ -147,7 +161,7 @@ class _File:
         other = local + timedelta(days=sign) if self._period == DAY else _month_on(local, sign)
         return to_ms(other.replace(tzinfo=self._zone))
 
-    def _to_next(self, at_ms: int, value: int | None, estimated: bool, line: str) -> Found | None:
+    def _to_next(self, at_ms: int, value: Decimal | None, estimated: bool, line: str) -> Found | None:
         """A period from this row to the next, or from the one before to this, as `label` says."""
         last, self._waiting = self._waiting, (at_ms, value, estimated, line)
         if last is None:
@@ -156,12 +170,12 @@ class _File:
             return None if value is None else self._checked(last[0], at_ms, value, estimated, line)
         return None if last[1] is None else self._checked(last[0], at_ms, last[1], last[2], last[3])
 
-    def _checked(self, from_ms: int, to_ms: int, value: int, estimated: bool, line: str) -> PeriodRow:
+    def _checked(self, from_ms: int, to_ms: int, value: Decimal, estimated: bool, line: str) -> PeriodRow:
         if not EARLIEST_MS <= from_ms < to_ms < LATEST_MS:
             raise ValueError("the period ends before it begins" if to_ms < from_ms else "the period has no length")
         if to_ms - from_ms > MOST_MS:
             raise ValueError("the period is longer than 400 days")
-        return PeriodRow(from_ms, to_ms, value, estimated, self._unit, line)
+        return PeriodRow(from_ms, to_ms, self._whole(value, to_ms - from_ms), estimated, self._unit, line)
 
 
 def _month_on(local: datetime, sign: int) -> datetime:

@@ -72,6 +72,16 @@ def test_units_and_quality(tmp_path: Path) -> None:
         read(tmp_path, text, period="1h", unit="litres")
 
 
+def test_mean_power_becomes_the_energy_of_its_period(tmp_path: Path) -> None:
+    text = "t,kwh\n2026-01-01T00:00:00Z,1000\n2026-01-01T00:15:00Z,0.01\n"
+    assert plain(read(tmp_path, text, period="15m", unit="W")[0]) == [
+        ("2026-01-01T00:00:00Z", 15, 250_000), ("2026-01-01T00:15:00Z", 15, 2),
+    ]  # fmt: skip
+    assert read(tmp_path, text, period="15m", unit="kW")[0][0].amount == 250_000_000
+    with pytest.raises(Invalid, match="a register shows an energy, not W"):
+        read(tmp_path, text, kind="registers", unit="W")
+
+
 def test_summer_time_is_told_by_the_order_of_the_rows(tmp_path: Path) -> None:
     autumn = "t,kwh\n" + "".join(f"2026-10-25 {hour:02}:00,1\n" for hour in (0, 1, 2, 2, 3))
     rows, mistakes = read(tmp_path, autumn, period="1h", zone="Europe/Berlin")
@@ -96,7 +106,7 @@ def test_the_wrong_zone_is_found_on_both_days(tmp_path: Path) -> None:
     ('"1,5"', "'1,5' has a comma where the point is the decimal sign", {}),
     ("1.5", "'1.5' has a point where the comma is the decimal sign", {"decimal": ","}),
     ('"1.234,5"', "has a point where", {"decimal": ","}),
-    ("10^999999", "'10^999999' is no number", {}), ("1e99", "1e99 is more than 9 TWh", {}), ("-1", "negative; the other direction", {}),
+    ("10^999999", "'10^999999' is no number", {}), ("1e99", "is more than 9 TWh", {}), ("-1", "negative; the other direction", {}),
     ("Infinity", "is no number", {}), ("", "the amount is empty", {"skip_empty": False}),
 ])  # fmt: skip
 def test_numbers_that_are_refused_with_their_line(tmp_path: Path, cell: str, why: str, options: dict[str, Any]) -> None:

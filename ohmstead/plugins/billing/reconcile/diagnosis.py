@@ -116,7 +116,8 @@ def _gap(facts: Facts, energy: Figure | None) -> Cause | None:
         return None
     hours = Fraction(sum(unknown for _, unknown in missing), HOUR_MS)
     mean_kw = energy.difference / hours
-    if mean_kw > facts.most_kw():
+    most_kw = facts.most_kw()
+    if most_kw and mean_kw > most_kw:
         return None
     text = (f"nothing was measured for {float(hours):g} h from {iso(missing[0][0])} on; the difference is {float(mean_kw):.2f} kW"
             " over that time")  # fmt: skip
