@@ -43,6 +43,10 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items() if value not in (None, ())}
 
 
+def _tried(dry_run: bool) -> dict[str, Any]:
+    return {"dry_run": "true"} if dry_run else {}
+
+
 @click.group(invoke_without_command=True)
 @as_json
 @click.pass_context
@@ -91,9 +95,9 @@ def apply(config: Path, /, reason: str, adjust: bool, dry_run: bool, json_: bool
     """Apply a correction, with all that follows from it."""
     from ohmstead.config.cli.api import opened
 
-    body = {**_given(change), "reason": reason, "adjust": adjust, "dry_run": dry_run}
+    body = {**_given(change), "reason": reason, "adjust": adjust}
     with opened(config) as api:
-        found = api.call("POST", "/corrections", body=body)
+        found = api.call("POST", "/corrections", _tried(dry_run), body)
     output.data(found, json_, _show_effect if dry_run else _show_one)
 
 
@@ -108,9 +112,9 @@ def undo(config: Path, number: int, reason: str, adjust: bool, dry_run: bool, js
     """Take a correction back and replay the rest."""
     from ohmstead.config.cli.api import opened
 
-    body = {"reason": reason, "adjust": adjust, "dry_run": dry_run}
+    body = {"reason": reason, "adjust": adjust}
     with opened(config) as api:
-        found = api.call("POST", f"/corrections/{number}/undo", body=body)
+        found = api.call("POST", f"/corrections/{number}/undo", _tried(dry_run), body)
     output.data(found, json_, _show_effect if dry_run else _show_one)
 
 
@@ -192,9 +196,9 @@ def accept(config: Path, number: int, reason: str | None, adjust: bool, dry_run:
     """Do what a finding proposes."""
     from ohmstead.config.cli.api import opened
 
-    body = {**_given({"reason": reason}), "adjust": adjust, "dry_run": dry_run}
+    body = {**_given({"reason": reason}), "adjust": adjust}
     with opened(config) as api:
-        output.data(api.call("POST", f"/findings/{number}/accept", body=body), json_, _show_accepted)
+        output.data(api.call("POST", f"/findings/{number}/accept", _tried(dry_run), body), json_, _show_accepted)
 
 
 def _show_accepted(found: dict[str, Any]) -> None:

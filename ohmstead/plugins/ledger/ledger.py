@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.errors import Invalid
 from ohmstead.plugins.ledger.automatic import Automatic
+from ohmstead.plugins.ledger.corrections.corrections import Corrections
 from ohmstead.plugins.ledger.deriver import Deriver
+from ohmstead.plugins.ledger.findings.findings import Findings
 from ohmstead.plugins.ledger.imports import Imports
 from ohmstead.plugins.ledger.marks import Marks
 from ohmstead.plugins.ledger.points import MeterPoints
@@ -38,6 +41,8 @@ class Ledger:
         self.registrar = Registrar(storage, clock, self.points, self.marks, self.wake)
         self.automatic = Automatic(storage, devices, bus, self.points, self.registrar)
         self.imports = Imports(storage, clock, self.points, self.marks, self.wake)
+        self.corrections = Corrections(storage, self.points, self.marks, self, bus, clock)
+        self.findings = Findings(storage, self.points, self.registrar, self, self.corrections, bus, clock)
 
     async def open(self) -> None:
         """Read what the database holds. Storage and devices must be open."""
@@ -87,6 +92,11 @@ class Ledger:
     def grid(self) -> Grid:
         """The slots of the house."""
         return self.deriver.grid
+
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Held by whoever derives, from reading to commit; taken before the transaction."""
+        return self.deriver.turn
 
     async def derive(self, tx: AsyncConnection) -> Sequence[tuple[str, int, int]]:
         """Derive all that is marked, inside a transaction of the writer; which spans of meter points may have changed.

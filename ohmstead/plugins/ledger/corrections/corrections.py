@@ -58,7 +58,7 @@ class Engine(Protocol):
     async def sheets_in(self, tx: AsyncConnection, slugs: Sequence[str], start_ms: int, end_ms: int) -> dict[str, list[Sheet]]:
         """The resolved slots of meter points as the transaction sees them."""
 
-    async def caught_up(self, within_s: float = 30.0) -> None:
+    async def caught_up(self, within_s: float) -> None:
         """Wait until all that is stored is derived. Unavailable."""
 
     def tell(self, touched: Touched) -> None:

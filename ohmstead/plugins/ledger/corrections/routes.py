@@ -14,12 +14,12 @@ from ohmstead.plugins.ledger.corrections import asked
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.corrections.corrections import Corrections
 from ohmstead.plugins.ledger.corrections.effect import Effect, Reached
+from ohmstead.plugins.ledger.point_routes import DRY
 from ohmstead.plugins.ledger.valuer import Worth
 
 SIGNED: dict[Any, Any] = {
     vol.Required("reason", description="why; shown beside the correction for ever"): vol.All(str, vol.Length(max=1000)),
     vol.Optional("adjust", default=False, description="also over issued bills, which then get an adjustment"): validate.boolean,
-    vol.Optional("dry_run", default=False, description="only say what it would do"): validate.boolean,
 }
 LIST: dict[Any, Any] = {
     vol.Optional("meter_point", description="only of this meter point"): validate.slug,
@@ -41,10 +41,10 @@ class CorrectionRoutes:
         tags, one, body = ("corrections",), "/corrections/{number}", {**asked.BODY, **SIGNED}
         return [
             Route("GET", "/corrections", self.listing, "read", "Corrections, the newest first", query=LIST, tags=tags),
-            Route("POST", "/corrections", self.apply, "write", "Correct readings or intervals", body, status=201, tags=tags),
+            Route("POST", "/corrections", self.apply, "write", "Correct readings or intervals", body, DRY, status=201, tags=tags),
             Route("POST", "/corrections/preview", self.preview, "write", "What a correction would do", asked.BODY, tags=tags),
             Route("GET", one, self.one, "read", "One correction", tags=tags),
-            Route("POST", f"{one}/undo", self.undo, "write", "Take a correction back and replay the rest", SIGNED, tags=tags),
+            Route("POST", f"{one}/undo", self.undo, "write", "Take a correction back and replay the rest", SIGNED, DRY, tags=tags),
         ]
 
     async def listing(self, call: Call) -> Reply:
@@ -66,14 +66,14 @@ class CorrectionRoutes:
     async def apply(self, call: Call) -> Reply:
         """Apply one, or with `dry_run` preview it."""
         change = await self._corrections.read(call.body)
-        if call.body["dry_run"]:
+        if call.query["dry_run"]:
             return Reply(effect(await self._corrections.preview(change)))
         made = await self._corrections.apply(change, call.body["reason"], call.who.id, call.body["adjust"])
         return Reply(shown(made), status=201)
 
     async def undo(self, call: Call) -> dict[str, Any]:
         """Undo one, or with `dry_run` say what that would do."""
-        if call.body["dry_run"]:
+        if call.query["dry_run"]:
             return effect(await self._corrections.preview_undo(_number(call)))
         return shown(await self._corrections.undo(_number(call), call.body["reason"], call.who.id, call.body["adjust"]))
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 QUIET_S = 300.0  # changes are looked at together, so often
 AT_ONCE_DAYS = 28
+SWAP_S = 30.0  # how long a swap may take to be derived
 NIGHTLY_DAYS = 35  # how far back the nightly look goes
 
 Sorted = tuple[str, list[Looked]]  # a meter point, and what was looked at there
@@ -243,7 +244,7 @@ class Findings:
             raise Conflict(f"meter point {slug!r} is defined in the configuration file; state the swap there")
         registers = Decimal(remedy.closing), Decimal(remedy.opening)
         await self._registrar.put(point, swapped(self._points.bindings(slug), None, remedy.at_ms, *registers))
-        await self._engine.caught_up()
+        await self._engine.caught_up(SWAP_S)
 
     async def _after(self, finding: Finding) -> Finding:
         async with self._storage.read() as conn:

@@ -13,6 +13,7 @@ from ohmstead.plugins.ledger.corrections import asked
 from ohmstead.plugins.ledger.corrections.routes import effect
 from ohmstead.plugins.ledger.findings.finding import Cause, Correct, Finding, Remedy, Swap
 from ohmstead.plugins.ledger.findings.findings import Findings
+from ohmstead.plugins.ledger.point_routes import DRY
 
 LIST: dict[Any, Any] = {
     vol.Optional("meter_point", description="only of this meter point"): validate.slug,
@@ -25,7 +26,6 @@ _REASON = vol.All(str, vol.Length(max=1000))
 ACCEPT: dict[Any, Any] = {
     vol.Optional("reason", description="why; the finding's own text unless given"): _REASON,
     vol.Optional("adjust", default=False, description="also over issued bills, which then get an adjustment"): validate.boolean,
-    vol.Optional("dry_run", default=False, description="only say what it would do"): validate.boolean,
 }
 DISMISS: dict[Any, Any] = {vol.Required("reason", description="why this is no mistake"): _REASON}
 
@@ -42,7 +42,7 @@ class FindingRoutes:
         return [
             Route("GET", "/findings", self.listing, "read", "What the data contradicts, the newest first", query=LIST, tags=tags),
             Route("GET", one, self.one, "read", "One finding", tags=tags),
-            Route("POST", f"{one}/accept", self.accept, "write", "Do what is proposed", ACCEPT, tags=tags),
+            Route("POST", f"{one}/accept", self.accept, "write", "Do what is proposed", ACCEPT, DRY, tags=tags),
             Route("POST", f"{one}/dismiss", self.dismiss, "write", "Say that it is no mistake", DISMISS, tags=tags),
             Route("POST", f"{one}/reopen", self.reopen, "write", "Take a dismissal back", tags=tags),
         ]
@@ -61,7 +61,7 @@ class FindingRoutes:
 
     async def accept(self, call: Call) -> dict[str, Any]:
         """Accept what one proposes, or with `dry_run` say what that would do."""
-        if call.body["dry_run"]:
+        if call.query["dry_run"]:
             found = await self._findings.preview(_number(call))
             return {"effect": None if found is None else effect(found)}
         finding, correction = await self._findings.accept(_number(call), call.who.id, call.body.get("reason"), call.body["adjust"])
