@@ -42,7 +42,7 @@ def price(tariff: Tariff, usage: Usage, start_ms: int, end_ms: int, zone: ZoneIn
     first = len(before)
     tills: dict[str, Till] = {}
     for name, turns in _turns(parts, grid_zone):
-        till = tills[name] = Till(carry.get(name, NOTHING), before, prices)
+        till = tills[name] = Till(carry.get(name, NOTHING), tariff.currency, before, prices)
         turns[-1].component.kind.charge(turns, till)
         before += till.lines()
     for each in settled:

@@ -25,6 +25,7 @@ class Till:
     """
 
     carry: Mapping[str, Any]
+    currency: str
     before: Sequence[Line] = ()
     prices: Mapping[str, Timeline] = field(default_factory=dict)
     keep: dict[str, Any] = field(default_factory=dict)

@@ -301,7 +301,7 @@ def test_percentages_name_their_base() -> None:
       - {type: percentage, name: tax, percent: 5, of: energy}
       - {type: percentage, name: surcharge, percent: 10, of: [energy, tax]}
     """, "2026-01-01", "2026-02-01", sheet(ms("2026-01-10"), [100_000_000]))  # fmt: skip
-    assert told(found)[2:] == ["tax: 30 money × 0.05 = 1.5", "surcharge: 31.5 money × 0.1 = 3.15"]
+    assert told(found)[2:] == ["tax: 30 EUR × 0.05 = 1.5", "surcharge: 31.5 EUR × 0.1 = 3.15"]
 
 
 def test_grid_zones() -> None:

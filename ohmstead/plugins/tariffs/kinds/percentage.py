@@ -16,7 +16,6 @@ from ohmstead.plugins.tariffs.kinds.minimum import NAMES, OF
 from ohmstead.plugins.tariffs.part import Turn
 from ohmstead.plugins.tariffs.till import Till
 
-MONEY = "money"  # the unit of its quantity: the tariff's currency
 SCHEMA: dict[Any, Any] = {
     vol.Required("percent", description="of what the components come to; negative for a discount"): money.percent,
     OF: NAMES,
@@ -40,7 +39,7 @@ def charge(turns: Sequence[Turn], till: Till) -> None:
     """One line per version: the exact, unrounded base of that version times the percentage."""
     for turn in {turn.part.version.name: turn for turn in turns}.values():
         if base := till.base(turn, turn.rule.of):
-            till.add(turn, "", base, MONEY, turn.rule.share)
+            till.add(turn, "", base, till.currency, turn.rule.share)
 
 
 KIND = TariffKind("percentage", SCHEMA, compile_rule, charge, "a percentage of named components")
