@@ -49,7 +49,7 @@ def test_wrong_forms_are_told_each_with_its_place() -> None:
         "line 4: expected an instant with its offset, such as 2026-01-01T00:00:00+01:00",
         "line 5: '1e999999' is no number: expected a number such as 0.25, with a decimal point",
         "line 6: 0.0000000000001 is beyond what can be priced: expected at most 1,000,000,000 with at most 12 decimals",
-        "line 7: 1E+6 is no price of a kWh",
+        "line 7: 1000000 is no price of a kWh",
         "line 8: its end 2026-01-01T03:00Z is not after its start 2026-01-01T03:00Z",
     ]  # fmt: skip
 
