@@ -253,4 +253,4 @@ _CLASHES = text(f"""
         WINDOW same AS (PARTITION BY p.start_ms, p.end_ms ORDER BY i.number)
     ) pairs WHERE before IS NOT NULL AND before <> mwh GROUP BY earlier, number ORDER BY earlier, number
 """)  # noqa: S608
-_SEALED = text("SELECT min(day) * 86400000 FROM seals WHERE point_id = :point")
+_SEALED = text("SELECT CAST(min(day) AS BIGINT) * 86400000 FROM seals WHERE point_id = :point")

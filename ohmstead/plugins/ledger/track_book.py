@@ -19,7 +19,7 @@ from ohmstead.plugins.ledger.tracks import EVER, Derived, Head, Job, StoredDay, 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage
 
-MOST = 1 << 40  # no limit
+MOST = 1 << 30  # no limit
 REACH_MS = WINDOW_MS  # how far before a late reading verdicts may change
 LARGEST = (1 << 63) - 1
 Rows = list[tuple[int, float | Fraction]]
@@ -111,7 +111,7 @@ def _verdicts(derived: Derived) -> list[tuple[Any, ...]]:
 _HEAD = "SELECT last_ms, state FROM track_heads WHERE binding_id = $1 AND term = $2 LIMIT $3"
 _BEFORE = """
     SELECT state FROM track_days WHERE binding_id = $1 AND term = $2 AND day <= $3 AND state IS NOT NULL
-    ORDER BY day DESC LIMIT CASE WHEN $4 < 2 THEN $4 ELSE 2 END
+    ORDER BY day DESC LIMIT CASE WHEN CAST($4 AS BIGINT) < 2 THEN CAST($4 AS BIGINT) ELSE 2 END
 """
 _BEHIND = "SELECT day, state FROM track_days WHERE binding_id = $1 AND term = $2 AND day >= $3 AND state IS NOT NULL ORDER BY day LIMIT $4"
 _READINGS = "SELECT at_ms, value FROM readings WHERE series_id = $1 AND at_ms > $2 AND at_ms < $3 ORDER BY at_ms LIMIT $4"
