@@ -23,6 +23,7 @@ from ohmstead.integrations.green_button import GreenButton
 from ohmstead.integrations.home_assistant import HomeAssistant
 from ohmstead.integrations.line_protocol import LineProtocol
 from ohmstead.integrations.native import Native
+from ohmstead.plugins.analytics.plugin import AnalyticsPlugin
 from ohmstead.plugins.billing.billing import Billing
 from ohmstead.plugins.billing.plugin import BillingPlugin
 from ohmstead.plugins.billing.reconcile.plugin import ReconcilePlugin
@@ -85,6 +86,7 @@ class Parts:
             "prices": PricesPlugin(self.prices),
             "ledger": LedgerPlugin(self.ledger),
             "billing": BillingPlugin(self.billing),
+            "analytics": AnalyticsPlugin(self.ledger, self.billing, self.devices, self.storage, self.hub),
             "reconcile": ReconcilePlugin(),
             "reports": ReportsPlugin(),
             "history": HistoryPlugin(self.storage, self.devices, self.hub.clock),

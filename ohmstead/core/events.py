@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from ohmstead.core.model import DeviceStatus, Prices, Row, Series, State
@@ -81,6 +84,15 @@ class ConfigReloaded(Event, frozen=True):
     """A new configuration is in force; `changed` names the entries that were started, stopped or restarted."""
 
     changed: tuple[str, ...]
+
+
+class Announced(Event, frozen=True):
+    """News for the live socket: a message of type `kind` to whoever hears `device`. The newest of a kind and key counts."""
+
+    kind: str
+    key: str
+    device: str
+    payload: Mapping[str, Any]
 
 
 class Stopping(Event, frozen=True):

@@ -15,7 +15,7 @@ from aiohttp.web_ws import WebSocketResponse
 from ohmstead.core.bus import Bus, Unsubscribe
 from ohmstead.core.clock import Clock, iso
 from ohmstead.core.errors import Invalid, Rejected, Unavailable
-from ohmstead.core.events import DeviceChanged, DeviceStatusChanged, StateChanged, StateReported
+from ohmstead.core.events import Announced, DeviceChanged, DeviceStatusChanged, StateChanged, StateReported
 from ohmstead.core.model import State
 from ohmstead.web import frame
 from ohmstead.web.fanout import Client, Fanout, Wanted
@@ -62,6 +62,8 @@ def _news(change: object) -> bytes:
             "ENERGY_UPDATE",
             {"device": series.device, "quantity": series.quantity, "value": change.value, "at": iso(change.updated_ms)},
         )
+    if isinstance(change, Announced):
+        return said(change.kind, change.payload)
     assert isinstance(change, DeviceStatusChanged)
     return said("DEVICE_STATUS", {"device": change.device, "status": change.new, "reason": change.reason, "at": iso(change.at_ms)})
 
@@ -199,6 +201,7 @@ class Live:
                 self._bus.subscribe(StateReported, self._moved),
                 self._bus.subscribe(DeviceStatusChanged, self._status),
                 self._bus.subscribe(DeviceChanged, self._relocate),
+                self._bus.subscribe(Announced, self._announced),
             ]
 
     def _moved(self, event: StateChanged | StateReported) -> None:
@@ -207,6 +210,9 @@ class Live:
 
     def _status(self, event: DeviceStatusChanged) -> None:
         self._fanout.put(event.device, event.device, event)
+
+    def _announced(self, event: Announced) -> None:
+        self._fanout.put((event.kind, event.key), event.device, event)
 
     def _relocate(self, event: DeviceChanged) -> None:
         """A device came, went or moved: whoever named a location may have others now."""

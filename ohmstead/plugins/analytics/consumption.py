@@ -1,0 +1,143 @@
+"""What a location consumed: which meter points say so, by hour, day, month or year, by category, and what it cost."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from ohmstead.plugins.billing.allocation import SCALE, slot_costs
+from ohmstead.plugins.billing.cycle import Period
+from ohmstead.plugins.ledger.points import LOADS, MeterPoint, MeterPoints, Role
+from ohmstead.plugins.ledger.sheet import Sheet
+from ohmstead.plugins.ledger.slots import DEFAULT_MS, local
+
+if TYPE_CHECKING:
+    from ohmstead.core.clock import Clock
+    from ohmstead.plugins.billing.billing import Billing
+    from ohmstead.plugins.ledger.ledger import Ledger
+
+RESOLUTIONS = ("hour", "day", "month", "year")
+OTHER = "other"
+
+
+@dataclass(slots=True)
+class Used:
+    """One span: mWh, for how long anything was known of it, and the highest mean power of 15 minutes in mW, if that is known."""
+
+    start_ms: int
+    end_ms: int
+    mwh: int = 0
+    covered_ms: int = 0
+    points: int = 0
+    peak_mw: int | None = None
+    cost: Fraction | None = None
+
+
+def metering(points: MeterPoints, location: str) -> list[str]:
+    """The meter points that together say what a location consumed, none of it twice.
+
+    The computed consumption of its premises, else its grid import, else the loads in it that hang under no other of
+    them; and of what lies within it the same, where the location itself is not metered. NotFound.
+    """
+    place = points.locations.get(location)
+    if points.premises(location) == location:
+        whole = points.consumption(location)
+        if whole is not None:
+            return [whole.id]
+    own = [point for point in points if point.location == location]
+    imports = [point.id for point in own if point.role is Role.GRID_IMPORT]
+    if imports:
+        return imports
+    inner = [slug for child in points.locations if child.parent == place.id for slug in metering(points, child.id)]
+    return [*_top(points, [point for point in own if point.role in LOADS]), *inner]
+
+
+def _top(points: MeterPoints, loads: Iterable[MeterPoint]) -> list[str]:
+    found = {point.id for point in loads}
+    return sorted(slug for slug in found if points.parent(slug) not in found)
+
+
+class Consumption:
+    """Reads the ledger's rollups, and bills for what it cost."""
+
+    def __init__(self, ledger: Ledger, billing: Billing, clock: Clock) -> None:
+        self._ledger, self._billing, self._clock = ledger, billing, clock
+
+    def zone(self, location: str) -> ZoneInfo:
+        """The zone of a location; NotFound."""
+        return ZoneInfo(self._ledger.points.locations.zone_of(self._ledger.points.locations.get(location).id))
+
+    async def by(self, location: str, resolution: str, start_ms: int, end_ms: int) -> list[Used]:
+        """The local spans that touch [start, end), whole, also those of which nothing is known."""
+        return await self.of(metering(self._ledger.points, location), resolution, self.zone(location), start_ms, end_ms)
+
+    async def of(self, slugs: Sequence[str], resolution: str, zone: ZoneInfo, start_ms: int, end_ms: int) -> list[Used]:
+        """The same of meter points, added up. The peak is known only of one."""
+        spans = list(local(resolution, zone, start_ms, end_ms))
+        found = {start: Used(start, end, points=len(slugs)) for start, end in spans}
+        if spans:
+            for rollups in (await self._ledger.rollups(slugs, resolution, spans[0][0], spans[-1][1])).values():
+                for each in rollups:
+                    used = found.get(each.start_ms)
+                    if used is not None:
+                        used.mwh += each.mwh
+                        used.covered_ms += each.covered_ms
+                        used.peak_mw = each.peak_15_mwh * 4 if each.peak_15_mwh is not None and len(slugs) == 1 else None
+        return list(found.values())
+
+    async def costed(self, location: str, found: Sequence[Used]) -> str | None:
+        """Put beside each span what its energy cost by the location's first contract; the currency, None without a contract.
+
+        Lines of imported energy with the percentages they state, without VAT and standing charges.
+        """
+        contract = self._billing.contracts.first(location)
+        if contract is None or not found:
+            return None
+        starts, until_ms = [used.start_ms for used in found], self._clock.now_ms() // DEFAULT_MS * DEFAULT_MS
+        for period in contract.between(found[0].start_ms, min(found[-1].end_ms, until_ms)):
+            if period.start_ms >= until_ms:
+                break
+            bill = await self._billing.biller.bill(contract, Period(period.start_ms, min(period.end_ms, until_ms)))
+            for at_ms, cost in slot_costs(bill.priced.lines).items():
+                place = bisect_right(starts, at_ms) - 1
+                if place >= 0 and at_ms < found[place].end_ms and found[place].covered_ms:
+                    found[place].cost = (found[place].cost or Fraction(0)) + Fraction(cost, SCALE)
+        return contract.currency
+
+    async def by_category(self, location: str, start_ms: int, end_ms: int) -> dict[str, int]:
+        """mWh of the loads in a location by their category, else by their role; `other` is what no load metered."""
+        points = self._ledger.points
+        loads = [point for point in points.within(location) if point.role in LOADS]
+        top = _top(points, loads)
+        found: dict[str, int] = {}
+        for slug in top:
+            point = points.get(slug)
+            name = point.category or point.role.value
+            found[name] = found.get(name, 0) + await self._total([slug], start_ms, end_ms)
+        rest = await self._total(metering(points, location), start_ms, end_ms) - sum(found.values())
+        return found if rest <= 0 else {**found, OTHER: found.get(OTHER, 0) + rest}
+
+    async def _total(self, slugs: Sequence[str], start_ms: int, end_ms: int) -> int:
+        sheets = await self._ledger.sheets(slugs, start_ms, end_ms)
+        return sum(total(sheets[slug], start_ms, end_ms)[0] for slug in slugs)
+
+    async def total(self, location: str, start_ms: int, end_ms: int) -> tuple[int, int]:
+        """mWh within [start, end), and for how long anything was known, in ms of all meter points together."""
+        slugs = metering(self._ledger.points, location)
+        sheets = await self._ledger.sheets(slugs, start_ms, end_ms)
+        found = [total(sheets[slug], start_ms, end_ms) for slug in slugs]
+        return sum(mwh for mwh, _ in found), sum(covered for _, covered in found)
+
+
+def total(sheets: Iterable[Sheet], start_ms: int, end_ms: int) -> tuple[int, int]:
+    """mWh and covered time of the slots that begin within a span."""
+    mwh = covered_ms = 0
+    for sheet in sheets:
+        low, high = (min(max(-((sheet.start_ms - at_ms) // sheet.slot_ms), 0), len(sheet)) for at_ms in (start_ms, end_ms))
+        mwh += sum(sheet.mwh[low:high])
+        covered_ms += sum(sheet.measured_ms[low:high]) + sum(sheet.estimated_ms[low:high]) + sum(sheet.reset_ms[low:high])
+    return mwh, covered_ms
