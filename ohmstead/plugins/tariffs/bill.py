@@ -77,11 +77,12 @@ def _line(line: Line, decimals: int) -> BillLine:
 
 
 def _rows(lines: Iterable[BillLine], decimals: int) -> Iterable[VatRow]:
-    rates: dict[tuple[str, Fraction], list[BillLine]] = {}
+    rates: dict[tuple[str, tuple[int, int]], list[BillLine]] = {}
     for each in lines:
         if each.line.vat:
-            rates.setdefault((each.line.vat_mode, each.line.vat), []).append(each)
-    for (mode, percent), group in rates.items():
+            rates.setdefault((each.line.vat_mode, each.line.vat.as_integer_ratio()), []).append(each)
+    for (mode, _), group in rates.items():
+        percent = group[0].line.vat
         if mode == INCLUDED:
             gross = sum((each.printed for each in group), ZERO)
             amount = rounded(Fraction(gross) * percent / (100 + percent), decimals)

@@ -66,9 +66,9 @@ def minor_unit(currency: str) -> int:
 
 def rounded(amount: Fraction, decimals: int) -> Decimal:
     """`amount` to so many decimals; what lies halfway goes away from zero: 0.005 becomes 0.01, −0.005 becomes −0.01."""
-    scaled = abs(amount) * 10**decimals
-    coins = int(scaled + Fraction(1, 2))
-    return Decimal(-coins if amount < 0 else coins).scaleb(-decimals)
+    numerator, denominator = amount.as_integer_ratio()
+    coins = (2 * abs(numerator) * 10**decimals + denominator) // (2 * denominator)
+    return Decimal(-coins if numerator < 0 else coins).scaleb(-decimals)
 
 
 def _text(value: float | Decimal) -> str:

@@ -46,7 +46,7 @@ class Till:
             quantity * price if amount is None else amount, slots, selection.direction if selection else "",
             component.vat, version.vat_mode, turn.part.unit if pieces else ZERO, tuple(pieces),
         )  # fmt: skip
-        key = (version.name, version.recorded_ms, label, unit, price if amount is None else None, line.scale)
+        key = (version.name, label, unit, price.as_integer_ratio() if amount is None else None, line.scale.as_integer_ratio())
         known = self._lines.get(key)
         self._lines[key] = line if known is None else _sum(known, line)
 
