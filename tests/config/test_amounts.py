@@ -1,0 +1,205 @@
+"""Amounts of meter points from files, tables out to files, invoices compared: as people do it, with a hub and without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ohmstead.core.errors import ConfigError, Invalid
+from tests.config.conftest import Write
+from tests.config.test_cli import command, run
+from tests.config.test_house import ask, running
+from tests.fakes.espi import METER, block, feed, meter, reading, reading_type
+from tests.fakes.recorder import RecorderFile
+
+DATA = Path(os.environ.get("OHMSTEAD_DATA", Path(__file__).parents[3] / "shared" / "data"))
+HOUSE = """
+home: {name: Test, time_zone: Europe/Berlin, currency: EUR}
+meter_points:
+  grid: {role: grid_import}
+  feed: {role: grid_export}
+  gas: {role: gas}
+  roof: {role: pv}
+tariffs:
+  flat: {currency: EUR, versions: [{from: "2010-01-01", components: [{type: flat, name: energy, price: "0.30"}], vat: 19}]}
+contracts:
+  home: {import: grid, tariff: flat}
+"""
+DAY = 1_767_222_000  # 2026-01-01 00:00 in Berlin
+CSV = "start,kwh\n" + "".join(f"2026-01-01T{hour:02}:00:00+01:00,{hour}.25\n" for hour in range(24))
+IMPORT = ("--meter-point", "grid", "--column", "kwh", "--period", "1h")
+
+
+def data(name: str) -> Path:
+    if not (DATA / name).is_file():
+        pytest.skip(f"{name} is not in {DATA}; set OHMSTEAD_DATA to where it is")
+    return DATA / name
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "meter.csv"
+    path.write_text(CSV)
+    return path
+
+
+def test_previewed_committed_and_the_same_again_is_nothing(folder: Write, file: Path) -> None:
+    there = folder(HOUSE)
+    dry = json.loads(run(there, "import", "csv", str(file), *IMPORT, "--dry-run", "--json").output)
+    assert (dry["rows"], dry["committed"], dry["preview"]["kwh"], dry["preview"]["after_kwh"]) == (24, False, "282.000000", "282.000000")
+    assert run(there, "intervals", "grid", "--start", "2026-01-01", "--end", "2026-01-02", "--json").output.count('"settled"') == 0
+    done = run(there, "import", "csv", str(file), *IMPORT)
+    assert "24 rows from 2025-12-31T23:00:00Z to 2026-01-01T23:00:00Z, 282.000000 kWh" in done.output
+    assert "import 2 counts" in done.output
+    assert run(there, "import", "csv", str(file), *IMPORT).output == "this file is import 2 already; it changes nothing\n"
+    found = json.loads(run(there, "intervals", "grid", "--start", "2026-01-01", "--end", "2026-01-02", "--json").output)
+    assert (len(found), found[0]["source"], found[4]["kwh"]) == (96, "settled", "0.312500")
+    file.write_text(CSV.replace("5.25", "7.25"))
+    again = run(there, "import", "csv", str(file), *IMPORT)
+    assert "differ from import 2, by 4.000000 in all; this one wins" in again.output
+
+
+async def test_through_the_hub_and_out_again(folder: Write, file: Path, tmp_path: Path) -> None:
+    there = folder(HOUSE)
+    async with running(there) as house:
+        assert "import 1 counts" in (await command(there, "import", "csv", str(file), *IMPORT)).output
+        await house.parts.ledger.caught_up(60)
+        span = ("--meter-point", "grid", "--start", "2026-01-01", "--end", "2026-01-02")
+        text = (await command(there, "export", "intervals", *span)).output.splitlines()
+        assert text[0] == "meter_point,start,end,kwh,m3,quality,covered_s,source"
+        assert text[5] == "grid,2026-01-01T00:00:00Z,2026-01-01T00:15:00Z,0.3125,,estimated,900.0,settled"
+        assert "wrote" in (await command(there, "export", "intervals", *span, "-o", str(tmp_path / "x.parquet"))).output
+        with duckdb.connect() as connection:
+            assert connection.execute(f"SELECT count(*), sum(kwh)::VARCHAR FROM '{tmp_path / 'x.parquet'}'").fetchone() == (96, "282.000000")
+        days = json.loads((await command(there, "export", "rollups", *span, "--json")).output)
+        assert [(day["local"], day["kwh"], day["peak_60_kw"]) for day in days] == [("2026-01-01", "282", "23.25")]
+        await command(there, "export", "bill", "home", "--period", "2026-01", "-o", str(tmp_path / "bill.xlsx"))
+        with zipfile.ZipFile(tmp_path / "bill.xlsx") as book:
+            assert "<v>100.67</v>" in book.read("xl/worksheets/sheet1.xml").decode()
+        with pytest.raises(Invalid, match="there is no meter point 'grit'"):
+            await command(there, "export", "intervals", "--meter-point", "grit")
+        await with_bad_query(house)
+
+
+async def with_bad_query(house: object) -> None:
+    for query, text in (("what=everything", "expected readings"), ("what=bill", "say which bill"), ("what=rollups&start=2026-01-02&end=2026-01-01", "before")):
+        answer = await ask(house, "GET", f"/exports?{query}")  # type: ignore[arg-type]
+        assert text in str(answer["error"])
+
+
+def test_a_file_with_mistakes_is_refused_whole_unless_they_are_passed_over(folder: Write, file: Path) -> None:
+    there = folder(HOUSE)
+    file.write_text(CSV.replace("3.25", '"3,25"', 1))
+    with pytest.raises(ConfigError, match=r"line 5: '3,25' has a comma where .*\nnothing was brought in"):
+        run(there, "import", "csv", str(file), *IMPORT)
+    assert json.loads(run(there, "intervals", "grid", "--start", "2026-01-01", "--end", "2026-01-02", "--json").output)[0]["kwh"] is None
+    done = run(there, "import", "csv", str(file), *IMPORT, "--skip-mistakes")
+    assert "passed over: line 5" in done.output
+    assert "counts" in done.output
+
+
+def test_the_role_says_which_way(folder: Write, tmp_path: Path) -> None:
+    there, path, other = folder(HOUSE), tmp_path / "usage.xml", f"{METER}2"
+    path.write_text(feed(
+        reading_type("ReadingType/1"), reading_type("ReadingType/2", flowDirection=19), meter(kind="ReadingType/1"), meter(other, "ReadingType/2"),
+        block(reading(DAY, 7000)), block(reading(DAY, 9000), up=f"{other}/IntervalBlock"),
+    ))  # fmt: skip
+    for point, kwh in (("grid", "7.000000"), ("feed", "9.000000")):
+        assert kwh in run(there, "import", "green-button", str(path), "--meter-point", point, "--dry-run").output
+    with pytest.raises(ConfigError, match="choose with --flow"):
+        run(there, "import", "green-button", str(path), "--meter-point", "roof")
+    with pytest.raises(Invalid, match="is in mWh, and the meter point counts mL"):
+        run(there, "import", "green-button", str(path), "--meter-point", "gas", "--flow", "forward")
+
+
+def test_home_assistants_past_is_live(folder: Write, tmp_path: Path) -> None:
+    there, recorder = folder(HOUSE), RecorderFile(tmp_path / "home-assistant_v2.db")
+    recorder.add("sensor.grid", "kWh", [(DAY + n * 3600, 100 + n) for n in range(25)])
+    assert "counts" in run(there, "import", "home-assistant", str(recorder.path), "--meter-point", "grid").output
+    found = json.loads(run(there, "intervals", "grid", "--start", "2026-01-01", "--end", "2026-01-02", "--json").output)
+    assert {(slot["source"], slot["kwh"]) for slot in found[4:]} == {("live", "0.250000")}
+
+
+def test_what_is_not_there_is_said(folder: Write, file: Path) -> None:
+    there = folder(HOUSE)
+    with pytest.raises(Invalid, match="there is no meter point 'grit'"):
+        run(there, "import", "csv", str(file), "--meter-point", "grit", "--column", "kwh", "--period", "1h")
+    assert "there is no 'xls'; there are readings, csv, green-button, home-assistant" in run(there, "import", "xls", str(file), "--meter-point", "grid").output
+    assert "--column " in run(there, "import", "csv", str(file), "--meter-point", "grid", "--options").output
+    file.write_text("start,kwh\n")
+    with pytest.raises(ConfigError, match="nothing in it is for this meter point"):
+        run(there, "import", "csv", str(file), *IMPORT)
+
+
+def test_a_household_on_a_clock_without_summer_time_meets_its_totals(folder: Write) -> None:
+    there = folder(HOUSE.replace("Europe/Berlin", "Etc/GMT-1"))
+    run(there, "import", "csv", str(data("household_hourly_2006_2008.csv.gz")), "--meter-point", "roof", "--column", "active_energy_kwh",
+        "--period", "1h", "--zone", "+01:00")  # fmt: skip
+    assert wh(years(there, "roof")) == {"2006": 697_113, "2007": 9_759_073, "2008": 9_418_450}
+
+
+DELTAS = """
+home: {name: Test, time_zone: ZONE, currency: EUR}
+meter_points:
+  works: {role: load, series: works.energy, plausible_max: 630}
+  sun: {role: pv, series: sun.energy, factor: 0.00025}
+"""
+
+
+@pytest.mark.parametrize(("name", "point", "total", "zone", "options"), [
+    ("pv_15min_2012.csv.gz", "sun", {"2012": 4_989_245}, "America/Denver", {"columns": "sun.energy=ac_power_w"}),
+    ("factory_15min_2018.csv.gz", "works", {"2018": 959_636_710}, "Asia/Seoul", {"columns": "works.energy=usage_kwh", "label": "end",
+     "midnight": "end_of_day", "time-format": "%d/%m/%Y %H:%M", "zone": "Asia/Seoul"}),
+])  # fmt: skip
+def test_the_same_as_deltas_that_devices_sent(
+    folder: Write, name: str, point: str, total: dict[str, int], zone: str, options: dict[str, str]
+) -> None:
+    """Power times a quarter of an hour is a factor of the binding; a works needs to be believed 630 kW."""
+    there = folder(DELTAS.replace("ZONE", zone))
+    words = [word for option, value in {"period": "15m", **options}.items() for word in (f"--{option}", value)]
+    run(there, "import", "readings", str(data(name)), *words)
+    assert {year: each for year, each in wh(years(there, point)).items() if each} == total
+
+
+def years(there: Path, point: str) -> list[dict[str, str]]:
+    span = ("--start", "2000-01-01", "--end", "2030-01-01")
+    found: list[dict[str, str]] = json.loads(run(there, "export", "rollups", "--meter-point", point, "--resolution", "year", *span, "--json").output)
+    return found
+
+
+def wh(rollups: list[dict[str, str]]) -> dict[str, int]:
+    return {each["local"]: int((Decimal(each["kwh"] or 0) * 1000).quantize(Decimal(1), ROUND_HALF_UP)) for each in rollups}
+
+
+def test_the_simulated_homes_bills_reconcile_from_the_file(folder: Write) -> None:
+    there = folder(HOUSE.replace("Europe/Berlin", "America/Chicago"))
+    run(there, "import", "csv", str(data("simulated_home_hourly_2015_2018.csv.gz")), "--meter-point", "grid", "--column", "value", "--period", "1h")
+    bills = str(data("simulated_home_bills_monthly.csv"))
+    found = json.loads(run(there, "reconcile", bills, "--contract", "home", "--dry-run", "--columns", "kwh=value", "--json").output)
+    assert [each["agrees"] for each in found] == [True] * 26
+
+
+def test_an_invoice_of_yaml_is_kept_and_compared(folder: Write, file: Path, tmp_path: Path) -> None:
+    there = folder(HOUSE)
+    run(there, "import", "csv", str(file), *IMPORT)
+    invoice = tmp_path / "invoice.yaml"
+    invoice.write_text("id: X1\ncontract: home\nstart: 2026-01-01\nthrough: 2026-01-01\nkwh: 282\nnet: 84.60\nvat: 16.07\ntotal: 100.67\n")
+    assert "It agrees with what was measured." in run(there, "reconcile", str(invoice)).output
+    assert run(there, "reconcile", "X1", "-o", str(tmp_path / "x.html")).exit_code == 0
+    assert "<table>" in (tmp_path / "x.html").read_text()
+    invoice.write_text(invoice.read_text().replace("16.07", "5.92").replace("100.67", "90.52"))
+    done = run(there, "reconcile", str(invoice))
+    assert done.exit_code == 1
+    assert "VAT: VAT of 7 % was charged; expected 19 %" in done.output
+    with pytest.raises(Invalid, match="there is no invoice 'X2'"):
+        run(there, "reconcile", "X2")
+    invoice.write_text("id: X1\ncontract: home\nstart: 2026-01-01\nend: 2025-01-01\nkwh: 12,5\n")
+    with pytest.raises(Invalid, match="not right") as refusal:
+        run(there, "reconcile", str(invoice))
+    assert "with a point for the decimals" in str(refusal.value)
