@@ -48,6 +48,8 @@ def written(value: Any) -> str:
 
 def rows(schema: dict[str, Any], way: str = "") -> Iterator[str]:
     """A row for every option, those of mappings below their own."""
+    for part in schema.get("allOf", ()):  # a mapping that something else is checked of as well
+        yield from rows(part, way)
     for name, inner in sorted(schema.get("properties", {}).items()):
         if name == "type" and "const" in inner:
             continue
