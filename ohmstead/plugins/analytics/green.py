@@ -46,7 +46,8 @@ class Green:
         points = self.points(location)
         sheets = await self._slots.sheets(list(points), start_ms, end_ms)
         toggled = await self._toggled(location)
-        spans = [(start_ms, end_ms)] if resolution == TOTAL else list(local(resolution, zone, start_ms, end_ms))
+        whole = [(start_ms, end_ms)] if resolution == TOTAL else local(resolution, zone, start_ms, end_ms)
+        spans = [(max(start, start_ms), min(end, end_ms)) for start, end in whole]
         return await asyncio.to_thread(_gathered, sheets, points, toggled, spans, self.carbon.in_zone(zone), (start_ms, end_ms))
 
     async def _toggled(self, location: str) -> dict[str, Toggled]:
