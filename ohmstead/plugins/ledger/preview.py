@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import iso
 from ohmstead.plugins.ledger.import_book import Import
 from ohmstead.plugins.ledger.layers import kwh
+from ohmstead.plugins.ledger.sheet import Sheet
+from ohmstead.plugins.ledger.slots import DAY_MS
 
 if TYPE_CHECKING:
     from ohmstead.plugins.ledger.ledger import Ledger
     from ohmstead.plugins.storage.storage import Storage
+
+PORTION_MS = 400 * DAY_MS  # looked at in one go, so that memory stays flat
 
 
 class Previews:
@@ -26,8 +33,30 @@ class Previews:
             extent = await book.extent(connection, made.id)
             periods, registers, amount = await book.total(connection, made.id)
             clashes = [each for each in await book.clashes(connection, made.point_id, made.layer, made.id) if each.later == made.number]
+            before, after, changed = (0, 0, 0) if extent is None else await self._totals(connection, made, *extent)
         start, end = (None, None) if extent is None else (iso(extent[0]), iso(extent[1]))
         conflicts = [{"import": each.earlier, "periods": each.count, "start": iso(each.start_ms), "end": iso(each.end_ms),
                       "kwh": kwh(each.mwh)} for each in clashes]  # fmt: skip
         return {"number": made.number, "periods": periods, "registers": registers, "start": start, "end": end, "kwh": kwh(amount),
-                "conflicts": conflicts}  # fmt: skip
+                "before_kwh": kwh(before), "after_kwh": kwh(after), "slots_changed": changed, "conflicts": conflicts}  # fmt: skip
+
+    async def _totals(self, connection: AsyncConnection, made: Import, start_ms: int, end_ms: int) -> tuple[int, int, int]:
+        """The energy of the import's span as it is and as it would be, and how many slots would differ."""
+        point, before, after, changed = self._ledger.points.by_key(made.point_id), 0, 0, 0
+        start_ms, end_ms = await self._ledger.imports.book.reach(connection, made, start_ms, end_ms)
+        while point is not None and start_ms < end_ms:
+            now, then = await self._ledger.deriver.would(connection, point, (start_ms, min(end_ms, start_ms + PORTION_MS)), made.id)
+            before, after, changed = before + _sum(now), after + _sum(then), changed + _differing(now, then)
+            start_ms = max(start_ms + PORTION_MS, now[-1].end_ms)
+        return before, after, changed
+
+
+def _sum(sheets: Sequence[Sheet]) -> int:
+    return sum(sum(sheet.mwh) for sheet in sheets)
+
+
+def _differing(now: Sequence[Sheet], then: Sequence[Sheet]) -> int:
+    return sum(
+        one != other for before, after in zip(now, then, strict=True)
+        for one, other in zip(zip(before.mwh, before.source, strict=True), zip(after.mwh, after.source, strict=True), strict=True)
+    )  # fmt: skip

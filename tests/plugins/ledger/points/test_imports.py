@@ -159,3 +159,41 @@ async def test_only_measured_points_take_imports(house: MeteredHouse, grid: str)
         await house.ledger.imports.begin("settled", "gird", "utility", "test")
     with pytest.raises(NotFound, match="no import 'x'"):
         await house.get("/imports/x")
+
+
+async def test_a_preview_is_what_committing_does(house: MeteredHouse, grid: str) -> None:
+    await house.ask("POST", "/meter-points/grid/bindings", {"series": "m.energy_import"})
+    for hour, value in enumerate((100.0, 100.4, 101.0, 101.2, 102.0)):
+        await house.store("m", "energy_import", value, T0 + hour * HOUR)
+    await house.settle()
+    begun = await house.ledger.imports.begin("settled", grid, "utility", "test")
+    await house.ledger.imports.add(begun.made.number, [period(1, 1_000_000, 2), period(6, 300_000)])
+    seen = await house.get(f"/imports/{begun.made.number}/preview")
+    before = await totals(house)
+    await house.ledger.imports.commit(begun.made.number)
+    await house.settle()
+    after = await totals(house)
+    assert (seen["before_kwh"], seen["after_kwh"]) == ("1.600000", "2.100000")
+    assert (before, after) == (2_000_000, 2_500_000)
+    [first, *_] = await house.get("/meter-points/grid/intervals", start="2026-03-01T01:00Z", end="2026-03-01T02:00Z", layers="true")
+    assert first["source"] == "settled"
+    assert first["quality"] == "estimated"
+    assert first["kwh"] == "0.187500"  # a quarter of what the profile below has in that hour: 0.6 / 0.8 of 1 kWh
+    assert first["layers"]["live"]["kwh"] == "0.150000"
+    await house.ledger.imports.discard(begun.made.number)
+    await house.settle()
+    assert await totals(house) == before
+
+
+async def totals(house: MeteredHouse) -> int:
+    return sum(sum(sheet.mwh) for sheet in (await house.ledger.sheets(["grid"], T0, T0 + 8 * HOUR))["grid"])
+
+
+async def test_imported_history_ends_where_own_readings_begin(house: MeteredHouse, grid: str) -> None:
+    await house.ask("POST", "/meter-points/grid/bindings", {"series": "m.energy_import"})
+    await house.store("m", "energy_import", 100.0, T0 + 5 * HOUR // 2)
+    await house.store("m", "energy_import", 101.0, T0 + 3 * HOUR)
+    await brought(house, "live", period(0, 10), period(1, 20), period(2, 30), period(3, 40))
+    await house.settle()
+    shown = await house.get("/meter-points/grid/intervals", start="2026-03-01T00:00Z", end="2026-03-01T04:00Z", resolution="hour")
+    assert [each["kwh"] for each in shown] == ["0.000010", "0.000020", "1.000000", None]
