@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from ohmstead.plugins.tariffs.lines import Carry, Line, Piece, Priced
+from ohmstead.plugins.tariffs.lines import NO_PRICE, NO_VERSION, Carry, Line, Piece, Priced
 from ohmstead.plugins.tariffs.prices.timeline import Timeline
 from ohmstead.plugins.tariffs.pricing import NOTHING, price
 from ohmstead.plugins.tariffs.selection import IMPORT
@@ -63,7 +63,8 @@ def slot_prices(priced: Priced, start_ms: int, end_ms: int, slot_ms: int, direct
         weight = sign * priced.weights[line.component, line.version][with_vat]
         for place, part, piece in _slots(line, start_ms, slot_ms, len(found)):
             found[place] += piece.price * weight * part
-    gone = {place for each in priced.unpriced for place in _places(each.start_ms, each.end_ms, start_ms, slot_ms, len(found))}
+    unknown = [each for each in priced.unpriced if each.reason in (NO_PRICE, NO_VERSION) and each.direction in ("", direction)]
+    gone = {place for each in unknown for place in _places(each.start_ms, each.end_ms, start_ms, slot_ms, len(found))}
     return [None if place in gone else each for place, each in enumerate(found)]
 
 

@@ -54,12 +54,13 @@ def windows(meter: Meter, zone: ZoneInfo, start_ms: int, end_ms: int, length_ms:
         for low, high, offset_ms in _offsets(zone, max(start_ms, column.start_ms), min(end_ms, column.end_ms)):
             first = -(-(low + offset_ms) // length_ms) * length_ms - offset_ms
             last = (high + offset_ms) // length_ms * length_ms - offset_ms
+            begun, torn = low == column.start_ms > start_ms, high == column.end_ms < end_ms  # by what data there is
             if first > last:  # not even one whole window
-                yield _cut(column, low, high)
+                yield _cut(column, low, high, begun or torn)
                 continue
-            yield _cut(column, low, first)
+            yield _cut(column, low, first, begun)
             yield _whole(column, first, last, length_ms)
-            yield _cut(column, last, high)
+            yield _cut(column, last, high, torn)
 
 
 def highest(found: Windows, run: Run, count: int, different_days: bool, zone: ZoneInfo) -> Iterator[Peak]:
@@ -131,10 +132,10 @@ def _whole(column: Column, start_ms: int, end_ms: int, length_ms: int) -> Window
     return Windows(column.instant(first), length_ms, energy)
 
 
-def _cut(column: Column, start_ms: int, end_ms: int) -> Windows:
-    """What is left of one window."""
+def _cut(column: Column, start_ms: int, end_ms: int, torn: bool) -> Windows:
+    """What is left of one window; it is not complete where the data are torn off."""
     first, last = column.place(start_ms), column.place(end_ms)
     if first == last:
         return Windows(start_ms, column.slot_ms, ())
-    complete = not any(first <= place < last for place in column.missing)
+    complete = not torn and not any(first <= place < last for place in column.missing)
     return Windows(column.instant(first), (last - first) * column.slot_ms, (column.sums[last] - column.sums[first] if complete else -1,))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ohmstead.plugins.tariffs.meter import Column
 
+NO_PRICE, NO_VERSION = "no price", "no version"  # why slots cost nobody knows what
 Carry = Mapping[str, Any]  # what one bill hands to the next, as JSON
 
 
@@ -71,7 +72,7 @@ class Line:
 
 
 class Unpriced(NamedTuple):
-    """Slots that a component has no price for, and why; `mwh` is their energy (mL for volumes)."""
+    """Slots that a component has no price for, and why; `mwh` is their energy (mL for volumes), `direction` as of a Line."""
 
     component: str
     start_ms: int
@@ -79,6 +80,7 @@ class Unpriced(NamedTuple):
     slots: int
     mwh: int
     reason: str
+    direction: str = ""
 
 
 class Excluded(NamedTuple):

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from ohmstead.core.errors import Invalid
 from ohmstead.plugins.tariffs.bill import INCLUDED
 from ohmstead.plugins.tariffs.gas import PER_ML
-from ohmstead.plugins.tariffs.lines import Carry, Conversion, Priced, Unpriced
+from ohmstead.plugins.tariffs.lines import NO_VERSION, Carry, Conversion, Priced, Unpriced
 from ohmstead.plugins.tariffs.meter import Meter
 from ohmstead.plugins.tariffs.netting import NAME
 from ohmstead.plugins.tariffs.part import Part, Turn
@@ -86,7 +86,7 @@ def _ownerless(reigns: Sequence[Reign], meters: Mapping[str, Meter]) -> Iterator
     for start_ms, end_ms, version in reigns:
         if version is None:
             energy, slots = meters["import"].within(start_ms, end_ms)
-            yield Unpriced("", start_ms, end_ms, slots, energy, "no version")
+            yield Unpriced("", start_ms, end_ms, slots, energy, NO_VERSION)
 
 
 def _turns(parts: Sequence[Part], grid_zone: str | None) -> Iterator[tuple[str, list[Turn]]]:

@@ -61,13 +61,13 @@ class Till:
             unit = turn.part.unit
             self.add(turn, label, raw * unit, turn.part.unit_name, signed, slots=slots, selection=selection, pieces=pieces)
 
-    def lacks(self, turn: Turn, reason: str, start_ms: int, end_ms: int, slots: int = 0, mwh: int = 0) -> None:
+    def lacks(self, turn: Turn, reason: str, start_ms: int, end_ms: int, slots: int = 0, mwh: int = 0, direction: str = "") -> None:
         """Say what has no price, and why; neighbouring spans become one."""
         last = self.unpriced[-1] if self.unpriced else None
         if last is not None and (last.end_ms, last.reason) == (start_ms, reason):
             start_ms, slots, mwh = last.start_ms, slots + last.slots, mwh + last.mwh
             self.unpriced.pop()
-        self.unpriced.append(Unpriced(turn.component.name, start_ms, end_ms, slots, mwh, reason))
+        self.unpriced.append(Unpriced(turn.component.name, start_ms, end_ms, slots, mwh, reason, direction))
 
     def leaves_out(self, turn: Turn, start_ms: int, end_ms: int) -> None:
         """List a window of demand that has missing parts; neighbours become one entry."""

@@ -255,6 +255,14 @@ def test_an_hour_that_the_change_of_the_clocks_cuts_has_its_own_length() -> None
     assert told(found) == ["capacity 2026-04: 6 kW × month × 1 = 6"]
 
 
+def test_an_hour_that_the_data_cut_is_not_complete() -> None:
+    # 9:30 to 10:00 at 8 kW are half an hour of which nobody knows the other half; 10:00 to 11:00 are 4 kW
+    used = sheet(ms("2026-01-05T09:30"), [2_000_000] * 2 + [1_000_000] * 4)
+    found = priced("components: [{type: capacity, price: 1, window: 60}]", "2026-01-01", "2026-02-01", used)
+    assert told(found) == ["capacity 2026-01: 4 kW × month × 1 = 4"]
+    assert [(each.start_ms - ms("2026-01-05"), each.windows) for each in found.excluded] == [(34_200_000, 1)]
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [

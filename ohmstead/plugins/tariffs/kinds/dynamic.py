@@ -14,7 +14,7 @@ from ohmstead.core import validate
 from ohmstead.core.model import PRICE_DIGITS
 from ohmstead.core.plugin import TariffKind
 from ohmstead.plugins.tariffs import money
-from ohmstead.plugins.tariffs.lines import Piece
+from ohmstead.plugins.tariffs.lines import NO_PRICE, Piece
 from ohmstead.plugins.tariffs.meter import Meter
 from ohmstead.plugins.tariffs.part import Turn
 from ohmstead.plugins.tariffs.prices.timeline import Timeline
@@ -73,7 +73,8 @@ def charge(turns: Sequence[Turn], till: Till) -> None:
             for start_ms, end_ms in line.holes(run.start_ms, run.end_ms):
                 for _, column, first, last in meter.stretches([Run(start_ms, end_ms, 0)]):
                     energy = column.sums[last] - column.sums[first]
-                    till.lacks(turn, "no price", column.instant(first), column.instant(last), last - first, energy)
+                    low_ms, high_ms = column.instant(first), column.instant(last)
+                    till.lacks(turn, NO_PRICE, low_ms, high_ms, last - first, energy, rule.selection.direction)
         _put(turn, found, till)
 
 
