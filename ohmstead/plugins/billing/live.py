@@ -14,6 +14,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import msgspec
+
+from ohmstead.core.clock import iso
 from ohmstead.core.errors import OhmsteadError
 from ohmstead.core.events import ConfigReloaded
 from ohmstead.core.model import Series
@@ -29,6 +32,7 @@ from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import midnight
 from ohmstead.plugins.tariffs.curve import curve
 from ohmstead.plugins.tariffs.local import local_date
+from ohmstead.plugins.tariffs.outlook import spans
 from ohmstead.plugins.tariffs.prices.events import PricesChanged
 
 if TYPE_CHECKING:
@@ -38,10 +42,12 @@ log = logging.getLogger(__name__)
 
 DEVICE = "tariff"  # of the home's first contract; those of the others are tariff_<contract>
 REST_S = 10.0  # between two rounds at least, and never more than a tenth of the time is spent on them
+AHEAD_MS = 36 * 3_600_000
 LOOK_BACK_MS = 2 * SLOT_MS  # how old a slot may be that says what is used now
 QUANTITIES = (
     Quantity("price_now", "¤/kWh", Kind.GAUGE, "what one more kWh costs now, VAT included"),
     Quantity("price_now_export", "¤/kWh", Kind.GAUGE, "what one more kWh pays now that is sold"),
+    Quantity("price_ahead", "", Kind.TEXT, "price_now and what follows, as a JSON list of start, end and price of each span"),
     Quantity("cost_per_hour", "¤/h", Kind.GAUGE, "what an hour costs at the power of the newest slot; below 0 it pays"),
     Quantity("cost_today", "¤", Kind.GAUGE, "what the local day came to so far, VAT included"),
     Quantity("cost_month", "¤", Kind.GAUGE, "what the running billing period came to so far, VAT included"),
@@ -54,16 +60,17 @@ class Costs:
 
     price_now: Fraction | None
     price_now_export: Fraction | None
+    price_ahead: str
     cost_per_hour: Fraction | None
     cost_today: Fraction
     cost_month: Fraction
 
-    def known(self) -> Iterator[tuple[str, float]]:
-        """Quantity and value, to a millionth."""
+    def known(self) -> Iterator[tuple[str, float | str]]:
+        """Quantity and value, numbers to a millionth."""
         for quantity in QUANTITIES:
-            value: Fraction | None = getattr(self, quantity.name)
+            value: Fraction | str | None = getattr(self, quantity.name)
             if value is not None:
-                yield quantity.name, round(float(value), 6)
+                yield quantity.name, value if isinstance(value, str) else round(float(value), 6)
 
 
 class LiveCosts:
@@ -139,10 +146,11 @@ class LiveCosts:
         before = await self._so_far(contract, period, today)
         month = Fraction(0) if so_far is None else Fraction(so_far.sheet.total)
         yesterday = Fraction(0) if before is None else Fraction(before.sheet.total)
-        bought, sold = [await self._price(contract, period, so_far, now, direction) for direction in ("import", "export")]
+        ahead, (sold, *_) = [await self._prices(contract, period, so_far, now, direction) for direction in ("import", "export")]
         return Costs(
-            bought, sold if contract.exports else None, await self._per_hour(contract, now, bought, sold), month - yesterday, month
-        )
+            ahead[0], sold if contract.exports else None, shown_ahead(ahead, now - now % SLOT_MS),
+            await self._per_hour(contract, now, ahead[0], sold), month - yesterday, month,
+        )  # fmt: skip
 
     async def _so_far(self, contract: Contract, period: Period, until_ms: int) -> Bill | None:
         until_ms -= until_ms % SLOT_MS
@@ -150,20 +158,22 @@ class LiveCosts:
             return None
         return await self._bills.biller.bill(contract, Period(period.start_ms, until_ms))
 
-    async def _price(self, contract: Contract, period: Period, so_far: Bill | None, now: int, direction: str) -> Fraction | None:
+    async def _prices(
+        self, contract: Contract, period: Period, so_far: Bill | None, now: int, direction: str
+    ) -> Sequence[Fraction | None]:
+        """The prices of this slot and of those ahead."""
         biller, start = self._bills.biller, now - now % SLOT_MS
         tariff = biller.tariff(contract, period)
-        prices = await biller.supplies.prices(tariff, Period(start, start + SLOT_MS))
+        prices = await biller.supplies.prices(tariff, Period(start, start + AHEAD_MS))
         carry = {} if so_far is None else so_far.priced.carry
 
-        def price() -> Fraction | None:
-            found = curve(
-                tariff, start, start + SLOT_MS, SLOT_MS, ZoneInfo(contract.zone), prices=prices, carry=carry,
+        def ahead() -> Sequence[Fraction | None]:
+            return curve(
+                tariff, start, start + AHEAD_MS, SLOT_MS, ZoneInfo(contract.zone), prices=prices, carry=carry,
                 grid_zone=contract.grid_zone, direction=direction, with_vat=True,
             )  # fmt: skip
-            return found[0]
 
-        return await asyncio.to_thread(price)
+        return await asyncio.to_thread(ahead)
 
     async def _per_hour(self, contract: Contract, now: int, bought: Fraction | None, sold: Fraction | None) -> Fraction | None:
         sheets = await self._slots.sheets(contract.points, now - LOOK_BACK_MS, now)
@@ -171,6 +181,15 @@ class LiveCosts:
         found = [(power_kw(sheets[point]), price, sign) for points, price, sign in sides for point in points]
         known = [(power, price, sign) for power, price, sign in found if power is not None and price is not None]
         return sum((power * price * sign for power, price, sign in known), Fraction(0)) if len(known) == len(found) else None
+
+
+def shown_ahead(prices: Sequence[Fraction | None], start_ms: int) -> str:
+    """The spans of one price from a slot on, as JSON; null where no price is known yet."""
+    found = [
+        {"start": iso(each.start_ms), "end": iso(each.end_ms), "price": None if each.price is None else round(float(each.price), 6)}
+        for each in spans(prices, start_ms, SLOT_MS)
+    ]
+    return msgspec.json.encode(found).decode()
 
 
 def power_kw(sheets: Sequence[Sheet]) -> Fraction | None:
