@@ -167,7 +167,7 @@ class Parser:
 
     def _reading_start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
-        self._texts.clear()
+        del self._texts[:]
         if self._depth > DEPTH:
             raise self._wrong(_TOO_DEEP)
 
@@ -178,13 +178,14 @@ class Parser:
             self._path.pop()
             self._handle(self._start, self._end)
             self._reading()
-        elif _LEVELS.get(self._local[name]) == level:
-            text = "".join(self._texts)
-            number = int(text) if len(text) < 16 and text.isascii() and text.isdecimal() else self._integer(text.strip())
-            self._fields[self._local[name]] = number
-            if level == 2 and number not in MEASURED and self._local[name] == "quality":
+        elif _LEVELS.get(local := self._local[name]) == level:
+            texts = self._texts
+            text = texts[0] if len(texts) == 1 else "".join(texts)
+            number = int(text) if len(text) < 16 and text.isdecimal() and text.isascii() else self._integer(text.strip())
+            self._fields[local] = number
+            if level == 2 and local == "quality" and number not in MEASURED:
                 self._doubt = True
-        self._texts.clear()
+        del self._texts[:]
 
     def _reading(self) -> None:
         fields = self._fields
