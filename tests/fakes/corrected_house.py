@@ -23,10 +23,17 @@ class CorrectedHouse(MeteredHouse):
     """`measured` stores a register; `derived` is every row of every derived table."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        super().__init__(url, folder, ManualClock(NOW))
+        super().__init__(url, folder, ManualClock(NOW), start=False)
         self.told: list[Event] = []
         for event in (CorrectionApplied, CorrectionUndone, FindingOpened, FindingClosed):
             self.bus.subscribe(event, self.told.append)
+
+    async def __aenter__(self) -> CorrectedHouse:
+        """Derive and listen; meter points are those that a test makes."""
+        await super().__aenter__()
+        self.ledger.findings.listen()
+        self.hub.tasks.start("ledger", self.ledger.deriver.work)
+        return self
 
     async def point(self, slug: str, role: str = "grid_import", quantity: str = "energy_import", **given: Any) -> None:
         """A meter point measured by the device of the same name."""
@@ -42,7 +49,7 @@ class CorrectedHouse(MeteredHouse):
         await self.ingest.store(batch)
         await self.settle()
 
-    async def metered(self, slug: str = "grid", kw: float = 1.0, days: int = 3, every_ms: int = 5 * MINUTE, **given: Any) -> None:
+    async def metered(self, slug: str = "grid", kw: float = 1.0, days: int = 3, every_ms: int = 30 * MINUTE, **given: Any) -> None:
         """A register at 100 kWh at T0, and its meter point: by turns an hour at half of `kw` and one at one and a half."""
         await self.point(slug, **given)
         instants = range(0, days * DAY + 1, every_ms)
