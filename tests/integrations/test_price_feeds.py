@@ -238,3 +238,12 @@ async def test_nonsense_is_unavailable_and_asked_again() -> None:
         async with Market(lambda request, answer=answer: answer) as market:
             with pytest.raises(Unavailable, match="something other than prices"):
                 await first(FEEDS["awattar"], market)
+
+
+async def test_who_needs_no_token_is_asked_again_when_it_refuses() -> None:
+    async with Market(awattar(1)) as market:
+        market.fail_with = 403
+        with pytest.raises(Unavailable):
+            await first(FEEDS["awattar"], market)
+        with pytest.raises(Refused):
+            await first(FEEDS["entsoe"], market, token="wrong", area="x")

@@ -13,7 +13,7 @@ import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
-from ohmstead.core.errors import Unavailable
+from ohmstead.core.errors import Refused, Unavailable
 from ohmstead.core.model import PRICE_BOUND, PRICE_DIGITS, DeviceInfo, Price, Prices
 from ohmstead.core.plugin import Integration, Item
 from ohmstead.plugins.protocols import Context
@@ -76,6 +76,10 @@ def feed(type_: str, url: str, schema: Mapping[Any, Any], fetch: Fetch, descript
 async def _all(type_: str, fetch: Fetch, ask: Ask) -> list[Prices]:
     try:
         return [prices async for prices in fetch(ask)]
+    except Refused as error:
+        if "token" in ask.options:
+            raise
+        raise Unavailable(str(error)) from error  # we gave nothing that could be wrong: it has had enough of us
     except ValueError as error:  # msgspec's own are such too
         raise Unavailable(f"{type_} answers something other than prices: {error}".replace("`", "")) from error
 
