@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -52,7 +53,7 @@ def test_every_month_names_the_period_that_begins_in_it(cycle: Cycle, year: int,
     begins = cycle.moment.day_of(period.start_ms)
     if cycle.months == 1:
         assert (begins.year, begins.month) == (year, month)
-    assert begins <= date(year, month, 31 if month in (1, 3, 5, 7, 8, 10, 12) else 28)
+    assert begins <= date(year, month, monthrange(year, month)[1])
 
 
 def test_a_calendar_month_is_743_hours_in_spring() -> None:
