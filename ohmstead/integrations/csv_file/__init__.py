@@ -54,8 +54,7 @@ AMOUNTS: dict[Any, Any] = {
 }  # fmt: skip
 
 INVOICES: dict[Any, Any] = {
-    vol.Optional("columns", default={}, description="columns of other names: kwh=value, start=from; several by comma"):
-        vol.Any({}, invoices.renamed),
+    vol.Optional("columns", description="columns of other names: kwh=value, start=from; several by comma"): invoices.renamed,
     vol.Optional("delimiter", default=",", description="between the cells: , ; tab or |"):
         vol.All(validate.one_of(",", ";", "tab", "|"), lambda word: {"tab": "\t"}.get(word, word)),
     vol.Optional("decimal", default=".", description="the decimal sign: . or ,"): validate.one_of(".", ","),
