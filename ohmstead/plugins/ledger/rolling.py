@@ -19,7 +19,7 @@ from ohmstead.plugins.ledger.slots import DAY_MS, HOUR_MS, Grid, local
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage
 
-MOST = 1 << 40
+MOST = 1 << 30  # no limit
 TABLE = "energy_rollups"
 KEY = ("point_id", "resolution", "start_ms")
 

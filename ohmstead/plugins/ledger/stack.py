@@ -22,7 +22,7 @@ from ohmstead.plugins.ledger.slots import DAY_MS, Grid
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.reader import Reader
 
-MOST = 1 << 40
+MOST = 1 << 30  # no limit
 UPPER = (Layer.LIVE, Layer.MANUAL, Layer.SETTLED, Layer.CORRECTION)  # live: imported history
 
 

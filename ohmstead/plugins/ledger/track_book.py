@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage
 
 MOST = 1 << 30  # no limit
+MOST_DAYS = 1000  # that are deleted one by one
 REACH_MS = WINDOW_MS  # how far before a late reading verdicts may change
 LARGEST = (1 << 63) - 1
 Rows = list[tuple[int, float | Fraction]]
@@ -82,9 +83,10 @@ class TrackBook:
         """Put what was derived in the place of what was."""
         keys: list[tuple[int, int, int]] = []
         for each in done:
-            if each.first_day != EVER:
+            wide = each.first_day == EVER or each.last_day - each.first_day > MOST_DAYS  # a binding since ever, of periods
+            if not wide:
                 keys += [(*each.track.key, day) for day in range(each.first_day, each.last_day + 1)]
-            if each.first_day == EVER or each.to_the_end:
+            if wide or each.to_the_end:
                 await tx.execute(_CLEAR, {"binding": each.track.key[0], "term": each.track.key[1], "first": each.first_day,
                                           "last": 1 << 30 if each.to_the_end else each.last_day})  # fmt: skip
         await delete(tx, self._engine, "track_days", ("binding_id", "term", "day"), keys)

@@ -196,7 +196,8 @@ class Storage:
             try:
                 yield conn
             finally:
-                await conn.exec_driver_sql("COMMIT")
+                if not conn.invalidated:  # as it is when what used it was cancelled
+                    await conn.exec_driver_sql("COMMIT")
 
     async def restore_states(self) -> list[Restored]:
         """The newest stored reading or text of every series; one index seek each, whatever is stored."""

@@ -1,0 +1,25 @@
+"""A house with a ledger on each engine in turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
+from tests.fakes.metered_house import MeteredHouse
+
+__all__ = ["house", "postgres", "postgres_url", "sqlite_url", "storage_url"]
+
+
+@pytest.fixture
+async def house(storage_url: str, tmp_path: Path) -> AsyncIterator[MeteredHouse]:
+    async with MeteredHouse(storage_url, tmp_path) as house:
+        yield house
+
+
+@pytest.fixture
+async def sqlite_house(sqlite_url: str, tmp_path: Path) -> AsyncIterator[MeteredHouse]:
+    async with MeteredHouse(sqlite_url, tmp_path) as house:
+        yield house
