@@ -23,6 +23,7 @@ from ohmstead.plugins.ledger.slots import DAY_MS, HOUR_MS, Grid
 
 BEHIND_MS = 2 * HOUR_MS  # how far behind what is dirty to read at first: twice the window verdicts look ahead
 EVER = -(1 << 20)  # a day before all days
+ENDLESS_DAYS = 1000
 
 Span = tuple[int, int]
 
@@ -234,4 +235,7 @@ def deltas(track: Track, grid: Grid, rows: Sequence[tuple[int, int, float | Frac
     found = delta.derive(track.rules, grid, rows)
     first_day, last_day = span[0] // DAY_MS, (span[1] - 1) // DAY_MS
     days = {day: StoredDay(pack(sheet), None) for day, sheet in found.days.items()}
-    return Derived(track, first_day, last_day, False, days, None, found.verdicts, span[0], span[1], [], span)
+    changed = span
+    if last_day - first_day > ENDLESS_DAYS:  # marked for ever, and so is the meter point, as far as anything is stored of it
+        changed = (min(days) * DAY_MS, (max(days) + 1) * DAY_MS) if days else (0, 0)
+    return Derived(track, first_day, last_day, False, days, None, found.verdicts, span[0], span[1], [], changed)
