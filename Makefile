@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := bench/.peers
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
-COMPILE := uv pip compile pyproject.toml --extra demo --extra postgres --generate-hashes --no-header --no-annotate --universal --python-version 3.11
+COMPILE := uv pip compile pyproject.toml --extra demo --extra postgres --extra push --generate-hashes --no-header --no-annotate --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test lint lock bench bench-check bench-peers soak kill-loop clean
