@@ -30,7 +30,8 @@ from ohmstead.plugins.ledger.echo import Echo
 from ohmstead.plugins.ledger.events import LedgerChanged
 from ohmstead.plugins.ledger.lists import delete
 from ohmstead.plugins.ledger.marks import Marks, Reach
-from ohmstead.plugins.ledger.points import MeterPoints
+from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints
+from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import DAY_MS, Grid
 from ohmstead.plugins.ledger.stack import Bound
 from ohmstead.plugins.ledger.track_book import TrackBook
@@ -72,6 +73,7 @@ class Deriver:
         self._corrections = Book(storage.tenant_id)
         self.echo = Echo(storage, points, marks)
         self.grid = Grid()
+        self.turn = asyncio.Lock()  # held from reading to commit, taken before the writer's transaction
         self._wake, self._hurry, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def open(self) -> None:
@@ -130,24 +132,33 @@ class Deriver:
 
     async def _portion(self) -> bool:
         """Derive one portion; False when nothing was marked."""
-        async with self._storage.snapshot() as conn:
-            portion = await self._derive(conn)
-        if portion is None:
-            return False
-        try:
-            touched = await self._storage.write(lambda tx: self._write(tx, portion))
-        except Moved:
-            return True
+        async with self.turn:
+            async with self._storage.snapshot() as conn:
+                portion = await self._derive(conn)
+            if portion is None:
+                return False
+            try:
+                touched = await self._storage.write(lambda tx: self._write(tx, portion))
+            except Moved:
+                return True
         self.tell(touched)
         return True
 
     async def derive(self, tx: AsyncConnection) -> Touched:
-        """Derive all that is marked inside a transaction of the writer; the spans of meter points that may have changed."""
+        """Derive all that is marked inside a transaction of the writer; the spans of meter points that may have changed.
+
+        Whoever runs that transaction holds `turn`.
+        """
         touched: dict[str, list[Span]] = {}
         while (portion := await self._derive(tx)) is not None:
             for slug, start_ms, end_ms in await self._write(tx, portion):
                 touched.setdefault(slug, []).append((start_ms, end_ms))
         return [(slug, *span) for slug, spans in touched.items() for span in merged(spans)]
+
+    async def would(self, conn: AsyncConnection, point: MeterPoint, span: Span, also: int) -> tuple[list[Sheet], list[Sheet]]:
+        """See Echo.would."""
+        tracks = await self._agenda.tracks(conn)
+        return await self.echo.would(conn, point, span, also, tracks, self._agenda.bounds(), self.grid)
 
     def tell(self, touched: Touched) -> None:
         """The transaction is committed: let everybody know."""

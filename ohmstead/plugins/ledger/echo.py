@@ -66,7 +66,7 @@ class Resolver:
             stored = await self._stack.stored_each(conn, {key: self._bounds.get(key, ()) for key in some}, some)
             rows |= {(key, span): stored[key].resolved() for key, span in some.items()}
             need = rest
-        there = await self._there(conn, [part for some in parts.values() if len(some) > 1 for part, _ in some])
+        there = await self._there(conn, [part for slug, some in parts.items() if some[0][0].id != slug for part, _ in some])
         found = []
         for point, span in wanted:
             made = parts[point.id]
@@ -159,8 +159,8 @@ class Echo:
 
     async def _stored(self, tx: AsyncConnection, key: int) -> Span:
         row = (await tx.execute(_EXTENT, {"point": key})).one()
-        low = min([LATEST_MS, *(at for at in row[:4] if at is not None)])
-        return low, max([EARLIEST_MS, *(at for at in row[4:] if at is not None)])
+        low = min([LATEST_MS, *(at for at in row[:5] if at is not None)])
+        return low, max([EARLIEST_MS, *(at for at in row[5:] if at is not None)])
 
     async def _lay(
         self, tx: AsyncConnection, changes: Sequence[Change], tracks: Sequence[Track], resolver: Resolver, bounds: Bounds, grid: Grid
@@ -181,15 +181,15 @@ class Echo:
         return found
 
     async def _words(
-        self, tx: AsyncConnection, change: Change, corrections: Sequence[Correction], tracks: Sequence[Track], grid: Grid
+        self, tx: AsyncConnection, change: Change, corrections: Sequence[Correction], tracks: Sequence[Track], grid: Grid, also: int = 0
     ) -> Words:
-        """What was said around a change, widened until nothing that was said reaches out of it."""
+        """What was said around a change, widened until nothing that was said reaches out of it; `also` by an import not yet committed."""
         key, span = change.point.key, (grid.start(change.span[0]), grid.end(change.span[1]))
         swaps = seams(self._points.bindings(change.point.id))
         while True:
             words = Words(span, {}, [each for each in corrections if each.change.overlaps(*span)])
             for layer in IMPORTED:
-                words.periods[layer] = (await self._imports.stated(tx, key, layer, *span, swaps)).periods
+                words.periods[layer] = (await self._imports.stated(tx, key, layer, *span, swaps, also=also)).periods
             wider = words.widened(grid)
             if wider == span:
                 break
@@ -206,6 +206,19 @@ class Echo:
                 values = {"series": track.series, "start": track.rules.start_ms, "end": track.end_ms}
                 firsts.append((await tx.execute(_FIRST, values)).scalar())
         return await self._imports.first_own_ms(tx, key, firsts)
+
+    async def would(
+        self, conn: AsyncConnection, point: MeterPoint, span: Span, also: int, tracks: Sequence[Track], bounds: Bounds, grid: Grid
+    ) -> tuple[list[Sheet], list[Sheet]]:
+        """The resolved slots around a span as they are, and as they would be with an import that is not committed, by its id."""
+        corrections = (await self._corrections.of_points(conn, [point.key])).get(point.key, ())
+        words = await self._words(conn, Change(point, span), corrections, tracks, grid, also)
+        days = words.span[0] // DAY_MS, -(-words.span[1] // DAY_MS)
+        stored = (await self.stack.stored_each(conn, {point.key: bounds.get(point.key, ())}, {point.key: days}))[point.key]
+        before = sheets(stored.resolved(), *words.span, grid)
+        others = await self._others(conn, words, Resolver(self.stack, self._points, grid, bounds), grid)
+        await asyncio.to_thread(lay, words, stored, grid, others)
+        return before, sheets(stored.resolved(), *words.span, grid)
 
     async def _write(
         self, tx: AsyncConnection, point: MeterPoint, words: Words, resolver: Resolver, bounds: Bounds, grid: Grid
@@ -278,12 +291,14 @@ _FIRST = text("""
 """)
 _EXTENT = text("""
     SELECT
-        (SELECT min(t.day) * 86400000 FROM track_days t JOIN bindings b ON b.id = t.binding_id WHERE b.point_id = :point),
-        (SELECT min(day) * 86400000 FROM layer_days WHERE point_id = :point),
+        (SELECT CAST(min(t.day) AS BIGINT) * 86400000 FROM track_days t JOIN bindings b ON b.id = t.binding_id WHERE b.point_id = :point),
+        (SELECT CAST(min(day) AS BIGINT) * 86400000 FROM layer_days WHERE point_id = :point),
         (SELECT min(start_ms) FROM imports WHERE point_id = :point AND status = 'committed'),
+        (SELECT min(start_ms) FROM corrections WHERE point_id = :point AND undone_ms IS NULL),
         (SELECT min(start_ms) FROM energy_rollups WHERE point_id = :point AND resolution = 'day'),
-        (SELECT (max(t.day) + 1) * 86400000 FROM track_days t JOIN bindings b ON b.id = t.binding_id WHERE b.point_id = :point),
-        (SELECT (max(day) + 1) * 86400000 FROM layer_days WHERE point_id = :point),
+        (SELECT CAST(max(t.day) + 1 AS BIGINT) * 86400000 FROM track_days t JOIN bindings b ON b.id = t.binding_id WHERE b.point_id = :point),
+        (SELECT CAST(max(day) + 1 AS BIGINT) * 86400000 FROM layer_days WHERE point_id = :point),
         (SELECT max(end_ms) FROM imports WHERE point_id = :point AND status = 'committed'),
+        (SELECT max(end_ms) FROM corrections WHERE point_id = :point AND undone_ms IS NULL),
         (SELECT max(end_ms) FROM energy_rollups WHERE point_id = :point AND resolution = 'day')
 """)

@@ -10,7 +10,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.days import Day
-from ohmstead.plugins.ledger.derive.counter import WINDOW_MS
 from ohmstead.plugins.ledger.derive.state import State
 from ohmstead.plugins.ledger.lists import delete
 from ohmstead.plugins.ledger.slots import DAY_MS
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 MOST = 1 << 30  # no limit
 MOST_DAYS = 1000  # that are deleted one by one
-REACH_MS = WINDOW_MS  # how far before a late reading verdicts may change
 LARGEST = (1 << 63) - 1
 Rows = list[tuple[int, float | Fraction]]
 
@@ -41,14 +39,13 @@ class TrackBook:
             if job.head is not None and not job.late:
                 job.resume(job.head.state)
         late = [job for job in jobs if job.late]
-        before = [job.dirty[0][0] - REACH_MS for job in late]
-        days = [(*job.track.key, (instant_ms - 1) // DAY_MS) for job, instant_ms in zip(late, before, strict=True)]
+        days = [(*job.track.key, job.dirty[0][0] // DAY_MS) for job in late]
         found = await self._each(conn, _BEFORE, days)
         behind = await self._each(conn, _BEHIND, days)
-        for job, instant_ms, earlier, later in zip(late, before, found, behind, strict=True):
+        for job, earlier, later in zip(late, found, behind, strict=True):
             states = [State.decode(state) for (state,) in earlier]
             job.stored = dict(later)
-            job.resume(next((state for state in states if state.kept_ms < instant_ms), None))
+            job.resume(next((state for state in states if state.until_ms < job.dirty[0][0]), None))
 
     async def readings(self, conn: AsyncConnection, jobs: Sequence[Job], most: int) -> list[Rows]:
         """The readings of each job, until there are `most`; fewer lists than jobs where they ran out, the last one cut short."""
@@ -113,7 +110,7 @@ def _verdicts(derived: Derived) -> list[tuple[Any, ...]]:
 _HEAD = "SELECT last_ms, state FROM track_heads WHERE binding_id = $1 AND term = $2 LIMIT $3"
 _BEFORE = """
     SELECT state FROM track_days WHERE binding_id = $1 AND term = $2 AND day <= $3 AND state IS NOT NULL
-    ORDER BY day DESC LIMIT CASE WHEN CAST($4 AS BIGINT) < 2 THEN CAST($4 AS BIGINT) ELSE 2 END
+    ORDER BY day DESC LIMIT CASE WHEN CAST($4 AS BIGINT) < 3 THEN CAST($4 AS BIGINT) ELSE 3 END
 """
 _BEHIND = "SELECT day, state FROM track_days WHERE binding_id = $1 AND term = $2 AND day >= $3 AND state IS NOT NULL ORDER BY day LIMIT $4"
 _READINGS = "SELECT at_ms, value FROM readings WHERE series_id = $1 AND at_ms > $2 AND at_ms < $3 ORDER BY at_ms LIMIT $4"

@@ -98,12 +98,12 @@ class Job:
     @property
     def late(self) -> bool:
         """Whether something changed that was derived already."""
-        return self.head is not None and self.dirty[0][0] <= self.head.last_ms
+        return self.head is not None and self.dirty[0][0] <= self.head.state.until_ms
 
     def resume(self, state: State | None) -> None:
         """Go on from a checkpoint, to a little behind what is dirty and near enough to be done at once."""
         self.state = state
-        if self.head is None:
+        if self.head is None or not self.late:
             return
         end_ms = self.dirty[0][1]
         for start_ms, stop_ms in self.dirty:

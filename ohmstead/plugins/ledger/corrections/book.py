@@ -21,10 +21,15 @@ class Book:
         self._tenant_id = tenant_id
         self._mine = corrections.c.tenant_id == tenant_id
 
-    async def of_series(self, tx: AsyncConnection, addresses: Iterable[str]) -> dict[str, tuple[ReadingChange, ...]]:
-        """The changes in force of the readings of each series (`device.quantity`) that has any, in order of their numbers."""
+    async def of_series(
+        self, tx: AsyncConnection, addresses: Iterable[str], known_at_ms: int | None = None
+    ) -> dict[str, tuple[ReadingChange, ...]]:
+        """The changes in force of the readings of each series (`device.quantity`) that has any, in order of their numbers.
+
+        With `known_at_ms` those that were in force then.
+        """
         found: dict[str, tuple[ReadingChange, ...]] = {}
-        query = select(corrections).where(self._mine, corrections.c.undone_ms.is_(None), corrections.c.series.in_(list(addresses)))
+        query = select(corrections).where(self._mine, self._in_force(known_at_ms), corrections.c.series.in_(list(addresses)))
         for row in await tx.execute(query.order_by(corrections.c.number)):
             change = correction(row).change
             assert isinstance(change, OfReadings)
