@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -83,11 +84,11 @@ def together(found: Sequence[Found]) -> list[Found]:
 
 def silences(odds: Sequence[Odd], sheets: Sequence[Sheet]) -> list[Found]:
     """Steps of registers over more than LONG_MS that count, estimated: nobody knows when it flowed."""
-    live = {slot[0] for slot in slots(sheets) if slot[4] is Layer.LIVE}
+    live = [slot[0] for slot in slots(sheets) if slot[4] is Layer.LIVE]
     found = []
     for odd in odds:
-        inside = [at_ms for at_ms in live if odd.from_ms <= at_ms < odd.at_ms]
-        if odd.verdict == "gap" and odd.mwh > 0 and odd.at_ms - odd.from_ms > LONG_MS and inside:
+        long = odd.verdict == "gap" and odd.mwh > 0 and odd.at_ms - odd.from_ms > LONG_MS
+        if long and bisect_left(live, odd.from_ms) < bisect_left(live, odd.at_ms):
             text = f"{odd.term.series} was silent from {iso(odd.from_ms)} to {iso(odd.at_ms)}; its {kwh(odd.mwh)} are spread evenly"
             found.append(Found(Cause.GAP, f"{odd.term.series}:{odd.at_ms}", odd.from_ms, odd.at_ms, text, odd.mwh, odd.term.series))
     return found
