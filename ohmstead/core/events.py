@@ -86,6 +86,59 @@ class ConfigReloaded(Event, frozen=True):
     changed: tuple[str, ...]
 
 
+class AccessDenied(Event, frozen=True):
+    """Somebody was turned away. `who` is whoever that is, None for credentials that are wrong or missing.
+
+    `device` is the id that was claimed, by whoever claimed it; `operation` what was asked for ("POST /api/v1/telemetry",
+    "MQTT CONNECT"), `scope` what that takes, `address` where it came from.
+    """
+
+    who: str | None
+    device: str | None
+    operation: str
+    scope: str
+    reason: str
+    address: str
+
+
+class OperationDone(Event, frozen=True):
+    """Somebody changed something over the API. `operation` is method and path as declared, `path` its parameters."""
+
+    who: str
+    operation: str
+    path: Mapping[str, str]
+    status: int
+    address: str
+
+
+class CommandDone(Event, frozen=True):
+    """A device was told something, and what came of it: acknowledged, unconfirmed, refused or failed, after `took_ms`."""
+
+    device: str
+    capability: str
+    quantity: str | None
+    value: float | str
+    who: str
+    result: str
+    reason: str
+    took_ms: int
+
+
+class SystemTrouble(Event, frozen=True):
+    """Something is wrong with the hub itself. `key` names it until it is over; `severity` is low, medium, high or critical."""
+
+    key: str
+    severity: str
+    title: str
+    message: str
+
+
+class SystemTroubleOver(Event, frozen=True):
+    """What a SystemTrouble of this key said is over."""
+
+    key: str
+
+
 class Announced(Event, frozen=True):
     """News for the live socket: a message of type `kind` to whoever hears `device`. The newest of a kind and key counts."""
 
