@@ -66,7 +66,7 @@ def measure() -> list[Row]:
         _, least = bring(place, small)
         took_s, most = bring(place, large)
     scale = SIZE_MB / 500
-    note = f"{count:,} readings; preview and commit included"
+    note = f"{count:,} readings; committed"
     return [
         Row(f"{SIZE_MB} MB of Green Button XML into a meter point", "s", took_s, 120 * scale, less=True, note=note),
         Row("memory it takes more than a small file", "MiB", (most - least) / 1024, 100, less=True),

@@ -11,7 +11,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from ohmstead.config.cli.amounts import LOOKED_AT, Outcome, Wanted, bring
+from ohmstead.config.cli.readings import importers
 from ohmstead.core.errors import ConfigError, Invalid
+from ohmstead.core.plugin import Into, PeriodRow
 from tests.config.conftest import Write
 from tests.config.test_cli import command, run
 from tests.config.test_house import ask, running
@@ -91,6 +94,27 @@ async def with_bad_query(house: object) -> None:
     for query, text in (("what=everything", "expected readings"), ("what=bill", "say which bill"), ("what=rollups&start=2026-01-02&end=2026-01-01", "before")):
         answer = await ask(house, "GET", f"/exports?{query}")  # type: ignore[arg-type]
         assert text in str(answer["error"])
+
+
+def test_a_very_large_file_is_looked_at_only_when_asked(folder: Write, file: Path) -> None:
+    there = folder(HOUSE)
+    importer = next(each for each in importers(there, Into.METER_POINT) if each.name == "csv")
+    rows = [PeriodRow((DAY + n) * 1000, (DAY + n + 1) * 1000, 1) for n in range(LOOKED_AT + 1)]
+    asked: list[str] = []
+
+    class Hub:
+        """Answers as the hub does."""
+
+        def call(self, method: str, path: str, query: object = None, body: object = None) -> dict[str, object]:
+            asked.append(f"{method} {path}")
+            return {"number": 7, "known": False, "start": "a", "end": "b"}
+
+    for dry_run in (False, True):
+        outcome = Outcome()
+        list(bring(Hub(), Wanted(importer, file, "grid", "settled", {}, dry_run), iter(rows), outcome))  # type: ignore[arg-type]
+        assert ("GET /imports/7/preview" in asked) == dry_run
+        assert (outcome.committed, outcome.start) == (not dry_run, None if dry_run else "a")
+    assert asked[-1] == "DELETE /imports/7"
 
 
 def test_a_file_with_mistakes_is_refused_whole_unless_they_are_passed_over(folder: Write, file: Path) -> None:

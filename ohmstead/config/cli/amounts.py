@@ -20,18 +20,24 @@ from ohmstead.config.cli.readings import SHOWN
 from ohmstead.core.errors import ConfigError, Rejected
 from ohmstead.core.plugin import Found, Importer, PeriodRow, RegisterRow
 
-PORTION = 20_000  # rows sent at once
+PORTION = 10_000  # rows sent at once
+LOOKED_AT = 300_000  # rows up to which it is worked out what changes; for more only when that alone is asked for
 FLOWS = {"grid_import": "forward", "grid_export": "reverse"}  # role of a meter point -> direction in a file that has both
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a file. `number` is that of the import, `known` that of the one that brought the same file before."""
+    """What became of a file. `number` is that of the import, `known` that of the one that brought the same file before.
+
+    `preview` is empty for a very large file that was not only looked at.
+    """
 
     number: int | None = None
     known: int | None = None
     taken: int = 0
     committed: bool = False
+    start: str | None = None
+    end: str | None = None
     wrong: int = 0
     mistakes: list[str] = field(default_factory=list)
     preview: dict[str, Any] = field(default_factory=dict)
@@ -39,8 +45,8 @@ class Outcome:
     def shown(self) -> dict[str, Any]:
         """As plain data."""
         return {
-            "number": self.number, "known": self.known, "rows": self.taken, "committed": self.committed, "preview": self.preview,
-            "rejected": self.wrong, "mistakes": self.mistakes,
+            "number": self.number, "known": self.known, "rows": self.taken, "committed": self.committed, "start": self.start,
+            "end": self.end, "preview": self.preview, "rejected": self.wrong, "mistakes": self.mistakes,
         }  # fmt: skip
 
 
@@ -95,10 +101,11 @@ def bring(api: Api, wanted: Wanted, found: Iterator[Found], outcome: Outcome) ->
     try:
         yield from _send(api, path, found, outcome)
         _refuse(wanted, outcome)
-        outcome.preview = api.call("GET", f"{path}/preview")
+        if wanted.dry_run or outcome.taken <= LOOKED_AT:
+            outcome.preview = api.call("GET", f"{path}/preview")
         if not wanted.dry_run:
-            api.call("POST", f"{path}/commit", body=None)
-            outcome.committed = True
+            made = api.call("POST", f"{path}/commit", body=None)
+            outcome.start, outcome.end, outcome.committed = made["start"], made["end"], True
         yield outcome
     finally:
         if not outcome.committed:

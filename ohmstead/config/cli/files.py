@@ -135,9 +135,12 @@ def _show_outcome(done: dict[str, Any]) -> None:
         click.echo(f"this file is import {done['known']} already; it changes nothing")
         return
     preview = done["preview"]
-    click.echo(f"{done['rows']} rows from {preview['start']} to {preview['end']}, {preview['kwh']} kWh or m³")
-    click.echo(f"  before: {preview['before_kwh']}, after: {preview['after_kwh']}, in {preview['slots_changed']} slots that change")
-    for conflict in preview["conflicts"]:
+    if preview:
+        click.echo(f"{done['rows']} rows from {preview['start']} to {preview['end']}, {preview['kwh']} kWh or m³")
+        click.echo(f"  before: {preview['before_kwh']}, after: {preview['after_kwh']}, in {preview['slots_changed']} slots that change")
+    else:
+        click.echo(f"{done['rows']} rows from {done['start']} to {done['end']}")
+    for conflict in preview.get("conflicts", ()):
         click.echo(f"  {conflict['periods']} periods differ from import {conflict['import']}, by {conflict['kwh']} in all; this one wins")
     for mistake in done["mistakes"]:
         click.echo(f"  passed over: {mistake}")

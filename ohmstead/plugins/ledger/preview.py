@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ohmstead.plugins.ledger.ledger import Ledger
     from ohmstead.plugins.storage.storage import Storage
 
-PORTION_MS = 400 * DAY_MS  # looked at in one go, so that memory stays flat
+PORTION_MS = 60 * DAY_MS  # looked at in one go, so that memory stays flat
 
 
 class Previews:
