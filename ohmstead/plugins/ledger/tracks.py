@@ -48,16 +48,12 @@ class Track(NamedTuple):
     series: int
     kind: Kind
     rules: Rules
+    address: str  # `device.quantity` of its series
 
     @property
     def key(self) -> tuple[int, int]:
         """(binding, term), which stand for it in tables."""
         return self.binding.number, self.term
-
-    @property
-    def address(self) -> str:
-        """`device.quantity` of its series."""
-        return self.binding.terms[self.term].series
 
     @property
     def end_ms(self) -> int:
@@ -107,10 +103,10 @@ class Job:
             return
         end_ms = self.dirty[0][1]
         for start_ms, stop_ms in self.dirty:
-            if start_ms <= end_ms + BEHIND_MS:
+            if start_ms <= _behind(end_ms):
                 end_ms = max(end_ms, stop_ms)
-        if end_ms + BEHIND_MS <= self.head.last_ms:
-            self.until_ms = end_ms + BEHIND_MS
+        if _behind(end_ms) <= self.head.last_ms:
+            self.until_ms = _behind(end_ms)
 
     def reached_ms(self) -> int:
         """The end of what is dirty before `until_ms`."""
@@ -170,13 +166,14 @@ def derive(job: Job, grid: Grid, rows: Sequence[tuple[int, float | Fraction]], m
     last_day = max([first_ms // DAY_MS, seen_ms // DAY_MS, *days])
     last_ms = seen_ms if job.head is None else max(seen_ms, job.head.last_ms)
     head = None if walk.head is None else Head(seen_ms if job.late else last_ms, walk.head)
+    end_ms = last_ms
     if job.late and (more or window):
-        head = job.head  # what is left is late still
+        head, end_ms = job.head, seen_ms  # what is left is late still
     if job.head is None and not rows:
         return Derived(job.track, EVER, EVER, True, {}, None, [], -LATEST_MS, LATEST_MS, [], (0, 0))
     return Derived(
         job.track, first_day, last_day, not (more or window), days, head, walk.verdicts, job.after_ms, LATEST_MS,
-        _left(job, seen_ms, more, window), (first_ms, max(grid.end(last_ms + 1), (max(days, default=0) + 1) * DAY_MS if job.late else 0)),
+        _left(job, seen_ms, more, window), (first_ms, max(grid.end(end_ms + 1), (max(days, default=0) + 1) * DAY_MS if job.late else 0)),
     )  # fmt: skip
 
 
@@ -219,6 +216,11 @@ def _met(job: Job, checkpoints: Sequence[State]) -> State | None:
         if day >= last_day and job.stored.get(day) == state.encode():
             return state
     return None
+
+
+def _behind(end_ms: int) -> int:
+    """Where the day behind what is dirty has ended, beyond doubt: its checkpoint mostly is the one stored."""
+    return (-(-end_ms // DAY_MS) + 1) * DAY_MS + BEHIND_MS
 
 
 def _left(job: Job, seen_ms: int, more: bool, window: bool) -> list[Span]:
