@@ -16,6 +16,7 @@ from ohmstead.plugins.ledger.bindings import Binding
 from ohmstead.plugins.ledger.derive.rules import Rules
 from ohmstead.plugins.ledger.marks import Reach
 from ohmstead.plugins.ledger.point_book import BINDING, bound
+from ohmstead.plugins.ledger.registers import parts
 from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.ledger.stack import Bound
 from ohmstead.plugins.ledger.tracks import Job, Span, Track, merged
@@ -51,7 +52,6 @@ class Series:
     """A stored series."""
 
     key: int
-    address: str
     kind: Kind
     unit: str
 
@@ -121,11 +121,11 @@ class Agenda:
     async def tracks(self, conn: AsyncConnection) -> list[Track]:
         """All tracks there are."""
         rows = await self.rows(conn)
-        await self._learn(conn)
+        learnt = await self._learn(conn)
         before, self._known = self._known, {}
         for row in rows.values():
             known = before.get(row) or Known(bound(row))
-            if len(known.tracks) < len(known.binding.terms):  # a series that was not there may be now
+            if len(known.tracks) < len(known.binding.terms) or learnt:  # a series that was not there may be now
                 known.tracks = tuple(self._of(row[1], known.binding))
             self._known[row] = known
         return [track for known in self._known.values() for track in known.tracks]
@@ -143,7 +143,7 @@ class Agenda:
         return found
 
     def _of(self, point: int, binding: Binding) -> Iterator[Track]:
-        for place, term in enumerate(binding.terms):
+        for place, term in [*enumerate(binding.terms), *parts(binding)]:
             series = self._series.get(term.series)
             if series is None:
                 continue
@@ -152,13 +152,15 @@ class Agenda:
             except Unsupported as error:
                 log.debug("%s", error)  # the one who bound it was told
                 continue
-            yield Track(point, binding, place, series.key, series.kind, rules)
+            yield Track(point, binding, place, series.key, series.kind, rules, term.series)
 
-    async def _learn(self, conn: AsyncConnection) -> None:
+    async def _learn(self, conn: AsyncConnection) -> bool:
+        """Whether there are new series."""
+        before = self._newest
         for key, device, quantity, kind, unit in await self._reader.fetch(conn, _SERIES, self._tenant_id, self._newest):
-            address = f"{device}.{quantity}"
-            self._series[address] = Series(key, address, Kind(kind), unit)
+            self._series[f"{device}.{quantity}"] = Series(key, Kind(kind), unit)
             self._newest = max(self._newest, key)
+        return self._newest > before
 
 
 def _grouped(tracks: Sequence[Track], by: str) -> dict[int, list[Track]]:

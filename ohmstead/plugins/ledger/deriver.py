@@ -11,40 +11,39 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.bus import Bus
-from ohmstead.core.clock import LATEST_MS, Clock
+from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Unavailable
 from ohmstead.core.events import ReadingsStored
 from ohmstead.core.quantity import Kind
 from ohmstead.core.supervise import Task
 from ohmstead.plugins.ledger.agenda import Agenda, BindingRow, Due
-from ohmstead.plugins.ledger.corrections.amend import amend, amend_deltas, source, target
+from ohmstead.plugins.ledger.corrections.amend import target
 from ohmstead.plugins.ledger.corrections.book import Book
-from ohmstead.plugins.ledger.corrections.changes import ReadingChange, Shift
+from ohmstead.plugins.ledger.corrections.changes import ReadingChange
 from ohmstead.plugins.ledger.echo import Echo
 from ohmstead.plugins.ledger.events import LedgerChanged
 from ohmstead.plugins.ledger.lists import delete
 from ohmstead.plugins.ledger.marks import Marks, Reach
 from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints
+from ohmstead.plugins.ledger.readings import PORTION, Readings, Rows
 from ohmstead.plugins.ledger.sheet import Sheet
-from ohmstead.plugins.ledger.slots import DAY_MS, Grid
+from ohmstead.plugins.ledger.slots import Grid
 from ohmstead.plugins.ledger.stack import Bound
 from ohmstead.plugins.ledger.track_book import TrackBook
 from ohmstead.plugins.ledger.tracks import Derived, Job, Span, Track, deltas, derive, finish, merged
 
 if TYPE_CHECKING:
+    from ohmstead.plugins.storage.reader import Reader
     from ohmstead.plugins.storage.storage import Storage
 
-READINGS = 100_000  # of a portion
 REST_S, LONGEST_REST_S = 1.0, 5.0  # between two rounds: readings that come meanwhile share one
 SHARE = 4  # rests last so many times longer than the work
 
-Readings = Sequence[tuple[int, float | Fraction]]
 Touched = Sequence[tuple[str, int, int]]
 
 
@@ -70,6 +69,7 @@ class Deriver:
         self._storage, self._bus, self._clock, self._points = storage, bus, clock, points
         self._agenda = Agenda(storage.reader, storage.tenant_id)
         self._tracks = TrackBook(storage)
+        self._readings = Readings(storage.reader)
         self._corrections = Book(storage.tenant_id)
         self.echo = Echo(storage, points, marks)
         self.grid = Grid()
@@ -155,6 +155,15 @@ class Deriver:
                 touched.setdefault(slug, []).append((start_ms, end_ms))
         return [(slug, *span) for slug, spans in touched.items() for span in merged(spans)]
 
+    @property
+    def reader(self) -> Reader:
+        """How it reads."""
+        return self._storage.reader
+
+    async def tracks(self, conn: AsyncConnection) -> list[Track]:
+        """All tracks there are, as a connection sees them."""
+        return await self._agenda.tracks(conn)
+
     async def would(self, conn: AsyncConnection, point: MeterPoint, span: Span, also: int) -> tuple[list[Sheet], list[Sheet]]:
         """See Echo.would."""
         tracks = await self._agenda.tracks(conn)
@@ -185,16 +194,16 @@ class Deriver:
     async def _plain(self, conn: AsyncConnection, jobs: Sequence[Job]) -> list[Derived]:
         """Jobs whose readings count as they were sent; of those that are not reached, all is left."""
         await self._tracks.resume(conn, jobs)
-        rows = await self._tracks.readings(conn, jobs, READINGS)
+        rows = await self._tracks.readings(conn, jobs, PORTION)
         reached = jobs[: len(rows)]
         more = [False] * len(rows)
         if rows:
-            more[-1] = sum(map(len, rows)) >= READINGS
+            more[-1] = sum(map(len, rows)) >= PORTION
         made = await asyncio.to_thread(self._run, reached, rows, more)
         await self._finish(conn, reached, made)
         return made + [_untouched(job) for job in jobs[len(rows) :]]
 
-    def _run(self, jobs: Sequence[Job], rows: Sequence[Readings], more: Sequence[bool]) -> list[Derived]:
+    def _run(self, jobs: Sequence[Job], rows: Sequence[Rows], more: Sequence[bool]) -> list[Derived]:
         return [derive(job, self.grid, some, rest) for job, some, rest in zip(jobs, rows, more, strict=True)]
 
     async def _finish(self, conn: AsyncConnection, jobs: Sequence[Job], made: Sequence[Derived]) -> None:
@@ -206,33 +215,16 @@ class Deriver:
         """A job whose readings are corrected below the live layer."""
         job.dirty = merged(target(changes, *span) for span in job.dirty)
         await self._tracks.resume(conn, [job])
-        low, until_ms = job.after_ms + 1, min(job.until_ms, job.track.end_ms)
-        farthest, most = max((abs(change.by_ms) for change in changes if isinstance(change, Shift)), default=0), READINGS
-        while True:
-            span = source(changes, low, until_ms)
-            rows = await self._tracks.span(conn, job.track.series, *span, most)
-            edge_ms = until_ms if len(rows) < most else rows[-1][0] - farthest
-            if edge_ms > low:
-                break
-            most *= 4
-        counted = await asyncio.to_thread(lambda: [each for each in amend(changes, rows) if low <= each[0] < edge_ms])
-        derived = await asyncio.to_thread(derive, job, self.grid, counted, edge_ms < until_ms)
+        until_ms = min(job.until_ms, job.track.end_ms)
+        rows, edge_ms = await self._readings.some(conn, job.track, changes, job.after_ms + 1, until_ms)
+        derived = await asyncio.to_thread(derive, job, self.grid, rows, edge_ms < until_ms)
         await self._finish(conn, [job], [derived])
         return derived
 
     async def _periods(self, conn: AsyncConnection, job: Job, changes: Sequence[ReadingChange]) -> Derived:
         """A track of deltas: derived in whole days that no period crosses."""
-        span = job.dirty[0][0], job.dirty[-1][1]
-        while True:
-            span = span[0] - span[0] % DAY_MS, min(-(-span[1] // DAY_MS) * DAY_MS, LATEST_MS)
-            low, high = source(changes, *target(changes, *span))
-            rows = await self._tracks.periods(conn, job.track.series, low, high)
-            counted = [row for row in amend_deltas(changes, rows) if row[0] > span[0] and row[1] < span[1]]
-            wider = min([span[0], *(row[1] for row in counted)]), max([span[1], *(row[0] for row in counted)])
-            if wider == span:
-                break
-            span = wider
-        return await asyncio.to_thread(deltas, job.track, self.grid, counted, span)
+        rows, span = await self._readings.periods(conn, job.track, changes, (job.dirty[0][0], job.dirty[-1][1]))
+        return await asyncio.to_thread(deltas, job.track, self.grid, rows, span)
 
     async def _write(self, tx: AsyncConnection, portion: Portion) -> Touched:
         due, done = portion.due, portion.done

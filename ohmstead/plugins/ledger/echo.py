@@ -63,8 +63,8 @@ class Resolver:
             for key, span in need:
                 if (key, span) not in rows and some.setdefault(key, span) != span:
                     rest.append((key, span))
-            stored = await self._stack.stored_each(conn, {key: self._bounds.get(key, ()) for key in some}, some)
-            rows |= {(key, span): stored[key].resolved() for key, span in some.items()}
+            resolved = await self.resolved(conn, some)
+            rows |= {(key, span): resolved[key] for key, span in some.items()}
             need = rest
         there = await self._there(conn, [part for slug, some in parts.items() if some[0][0].id != slug for part, _ in some])
         found = []
@@ -76,6 +76,11 @@ class Resolver:
                 terms = [Part(sign, rows[part.key, span], *there.get(part.key, (FOR_EVER, FOR_EVER))) for part, sign in made]
                 found.append(await asyncio.to_thread(compute, terms, self._grid))
         return found
+
+    async def resolved(self, conn: AsyncConnection, spans: Mapping[int, Span]) -> dict[int, dict[int, Said]]:
+        """The resolved days of meter points that are measured, by key, each in its UTC days [first, last)."""
+        stored = await self._stack.stored_each(conn, {key: self._bounds.get(key, ()) for key in spans}, spans)
+        return {key: some.resolved() for key, some in stored.items()}
 
     def parts(self, point: MeterPoint) -> list[tuple[MeterPoint, int]]:
         """What a meter point is made of: itself, or the signed parts of a computed one."""
@@ -102,7 +107,7 @@ class Echo:
         self.stack = Stack(storage.reader)
         self.rolling = Rolling(storage)
         self._imports = ImportBook(storage.tenant_id)
-        self._corrections = Book(storage.tenant_id)
+        self.corrections = Book(storage.tenant_id)
 
     async def make(
         self, tx: AsyncConnection, changed: Mapping[int, list[Span]], laid: Mapping[int, list[Span]], tracks: Sequence[Track],
@@ -113,7 +118,7 @@ class Echo:
         What of the latter is too long for one transaction is marked again.
         """
         changes = await self._changes(tx, changed, laid)
-        replacing = await self._corrections.replacing(tx)
+        replacing = await self.corrections.replacing(tx)
         resolver = Resolver(self.stack, self._points, grid, bounds)
         done: list[Change] = []
         while changes:
@@ -135,7 +140,7 @@ class Echo:
                 continue
             found += [Change(point, span) for span in merged(changed.get(key, ()))]
             for span in merged(laid.get(key, ())):
-                low, high = await self._extent(tx, point)
+                low, high = await self.extent(tx, point)
                 low, high = max(span[0], low), min(span[1], high)
                 if low < high:
                     found.append(Change(point, (low, min(high, low + MOST_MS)), sweep=True))
@@ -151,7 +156,7 @@ class Echo:
         sums = [point for point in self._points if self._points.composition(point.id)] if low < high else []
         return [Change(point, (low, high), sweep=True) for point in sums]
 
-    async def _extent(self, tx: AsyncConnection, point: MeterPoint) -> Span:
+    async def extent(self, tx: AsyncConnection, point: MeterPoint) -> Span:
         """Where anything is stored of a meter point, or of what it is computed from."""
         keys = {self._points.get(slug).key for slug, _ in self._points.composition(point.id)} | {point.key}
         found = [await self._stored(tx, key) for key in keys]
@@ -167,29 +172,33 @@ class Echo:
     ) -> list[Change]:
         """Lay the layers anew over each change; the changes, as wide as that made them."""
         keys = list({change.point.key for change in changes})
-        made = await self._corrections.of_points(tx, keys)
+        made = await self.corrections.of_points(tx, keys)
         imported = {key for (key,) in await tx.execute(_IMPORTED)}
         found = []
         for change in changes:
             key = change.point.key
             if change.sweep or key in imported or key in made:
-                words = await self._words(tx, change, made.get(key, ()), tracks, grid)
+                words = await self.words(tx, change, made.get(key, ()), tracks, grid)
                 if words or change.sweep:
                     await self._write(tx, change.point, words, resolver, bounds, grid)
                     change = Change(change.point, words.span, change.sweep)
             found.append(change)
         return found
 
-    async def _words(
-        self, tx: AsyncConnection, change: Change, corrections: Sequence[Correction], tracks: Sequence[Track], grid: Grid, also: int = 0
-    ) -> Words:
-        """What was said around a change, widened until nothing that was said reaches out of it; `also` by an import not yet committed."""
+    async def words(
+        self, tx: AsyncConnection, change: Change, corrections: Sequence[Correction], tracks: Sequence[Track], grid: Grid,
+        also: int = 0, known_at_ms: int = LATEST_MS,
+    ) -> Words:  # fmt: skip
+        """What was said around a change, widened until nothing that was said reaches out of it.
+
+        `also` by an import not yet committed; by none that was recorded after `known_at_ms`.
+        """
         key, span = change.point.key, (grid.start(change.span[0]), grid.end(change.span[1]))
         swaps = seams(self._points.bindings(change.point.id))
         while True:
             words = Words(span, {}, [each for each in corrections if each.change.overlaps(*span)])
             for layer in IMPORTED:
-                words.periods[layer] = (await self._imports.stated(tx, key, layer, *span, swaps, also=also)).periods
+                words.periods[layer] = (await self._imports.stated(tx, key, layer, *span, swaps, known_at_ms, also)).periods
             wider = words.widened(grid)
             if wider == span:
                 break
@@ -211,12 +220,12 @@ class Echo:
         self, conn: AsyncConnection, point: MeterPoint, span: Span, also: int, tracks: Sequence[Track], bounds: Bounds, grid: Grid
     ) -> tuple[list[Sheet], list[Sheet]]:
         """The resolved slots around a span as they are, and as they would be with an import that is not committed, by its id."""
-        corrections = (await self._corrections.of_points(conn, [point.key])).get(point.key, ())
-        words = await self._words(conn, Change(point, span), corrections, tracks, grid, also)
+        corrections = (await self.corrections.of_points(conn, [point.key])).get(point.key, ())
+        words = await self.words(conn, Change(point, span), corrections, tracks, grid, also)
         days = words.span[0] // DAY_MS, -(-words.span[1] // DAY_MS)
         stored = (await self.stack.stored_each(conn, {point.key: bounds.get(point.key, ())}, {point.key: days}))[point.key]
         before = sheets(stored.resolved(), *words.span, grid)
-        others = await self._others(conn, words, Resolver(self.stack, self._points, grid, bounds), grid)
+        others = await self.others(conn, words, Resolver(self.stack, self._points, grid, bounds), grid)
         await asyncio.to_thread(lay, words, stored, grid, others)
         return before, sheets(stored.resolved(), *words.span, grid)
 
@@ -226,14 +235,15 @@ class Echo:
         first, last = words.span[0] // DAY_MS, -(-words.span[1] // DAY_MS)
         stored = (await self.stack.stored_each(tx, {point.key: bounds.get(point.key, ())}, {point.key: (first, last)}))[point.key]
         await self.stack.origins(tx, {point.key: stored}, {point.key: (first, last)})
-        others = await self._others(tx, words, resolver, grid)
+        others = await self.others(tx, words, resolver, grid)
         laid = await asyncio.to_thread(lay, words, stored, grid, others)
         values = {"point": point.key, "first": first, "last": last}
         await tx.execute(text("DELETE FROM layer_days WHERE point_id = :point AND day >= :first AND day < :last"), values)
         rows = [(point.key, int(layer), *day, origin) for layer, day, origin in packed(laid)]
         await self._storage.bulk(tx, "layer_days", ("point_id", "layer", "day", "slot_ms", "energy", "cover", "origin"), rows)
 
-    async def _others(self, tx: AsyncConnection, words: Words, resolver: Resolver, grid: Grid) -> dict[str, list[Sheet]]:
+    async def others(self, tx: AsyncConnection, words: Words, resolver: Resolver, grid: Grid) -> dict[str, list[Sheet]]:
+        """The resolved slots of the meter points that replace this one."""
         found: dict[str, list[Sheet]] = {}
         days = words.span[0] // DAY_MS, -(-words.span[1] // DAY_MS)
         for slug in {c.change.by for c in words.corrections if isinstance(c.change, Replace)}:
@@ -291,12 +301,14 @@ _FIRST = text("""
 """)
 _EXTENT = text("""
     SELECT
-        (SELECT CAST(min(t.day) AS BIGINT) * 86400000 FROM track_days t JOIN bindings b ON b.id = t.binding_id WHERE b.point_id = :point),
+        (SELECT CAST(min(t.day) AS BIGINT) * 86400000 FROM track_days t
+            WHERE t.binding_id IN (SELECT id FROM bindings WHERE point_id = :point)),
         (SELECT CAST(min(day) AS BIGINT) * 86400000 FROM layer_days WHERE point_id = :point),
         (SELECT min(start_ms) FROM imports WHERE point_id = :point AND status = 'committed'),
         (SELECT min(start_ms) FROM corrections WHERE point_id = :point AND undone_ms IS NULL),
         (SELECT min(start_ms) FROM energy_rollups WHERE point_id = :point AND resolution = 'day'),
-        (SELECT CAST(max(t.day) + 1 AS BIGINT) * 86400000 FROM track_days t JOIN bindings b ON b.id = t.binding_id WHERE b.point_id = :point),
+        (SELECT CAST(max(t.day) + 1 AS BIGINT) * 86400000 FROM track_days t
+            WHERE t.binding_id IN (SELECT id FROM bindings WHERE point_id = :point)),
         (SELECT CAST(max(day) + 1 AS BIGINT) * 86400000 FROM layer_days WHERE point_id = :point),
         (SELECT max(end_ms) FROM imports WHERE point_id = :point AND status = 'committed'),
         (SELECT max(end_ms) FROM corrections WHERE point_id = :point AND undone_ms IS NULL),

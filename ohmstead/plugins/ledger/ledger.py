@@ -37,7 +37,7 @@ class Ledger:
         self.points = MeterPoints(devices.locations)
         self.marks = Marks(storage)
         self.deriver = Deriver(storage, bus, clock, self.points, self.marks)
-        self.reading = Reading(storage, self.points, self.deriver)
+        self.reading = Reading(self.points, self.deriver)
         self.registrar = Registrar(storage, clock, self.points, self.marks, self.wake)
         self.automatic = Automatic(storage, devices, bus, self.points, self.registrar)
         self.imports = Imports(storage, clock, self.points, self.marks, self.wake)

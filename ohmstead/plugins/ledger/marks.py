@@ -10,6 +10,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import Row
+from ohmstead.plugins.ledger.registers import beside
 from ohmstead.plugins.ledger.tables import point_marks
 from ohmstead.plugins.storage.group import Group
 from ohmstead.plugins.storage.group import Marks as Along
@@ -51,11 +52,11 @@ class Marks:
 
         Call it before the transaction that writes a binding: a reading that comes right behind it must not be missed.
         """
-        self._bound, self._known = self._bound.union(addresses), {}
+        self._bound, self._known = self._bound.union(beside(addresses)), {}
 
     def unbind(self, addresses: Iterable[str]) -> None:
         """No binding has these series any more; call it after the transaction."""
-        self._bound, self._known = self._bound.difference(addresses), {}
+        self._bound, self._known = self._bound.difference(beside(addresses)), {}
 
     def of(self, group: Group) -> list[Mark]:
         """The marks that a group of readings leaves, by key. Runs in the writer's thread."""

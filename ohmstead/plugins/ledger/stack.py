@@ -114,6 +114,13 @@ class Stack:
                 found[point].upper.setdefault(layer, {})[row[0]] = Day(*row)
         return found
 
+    async def tracks(
+        self, conn: AsyncConnection, keys: Sequence[tuple[int, int]], first: int, last: int
+    ) -> list[dict[int, Day]]:
+        """The days of single tracks (binding, term) in the UTC days [first, last)."""
+        rows = await self._reader.fetch_each(conn, _TRACK, [(*key, first, last) for key in keys], MOST)
+        return [{row[0]: Day(*row) for row in some} for some in rows]
+
     async def origins(self, conn: AsyncConnection, points: Mapping[int, Stored], days: Mapping[int, tuple[int, int]]) -> None:
         """Read which import or correction the slots of UTC days [first, last) are of."""
         rows = await self._reader.fetch_each(conn, _ORIGINS, [(point, *days[point]) for point in points], MOST)

@@ -52,14 +52,6 @@ class TrackBook:
         spans = [(job.track.series, job.after_ms, min(job.until_ms, job.track.end_ms)) for job in jobs]
         return await self._reader.fetch_each(conn, _READINGS, spans, most)
 
-    async def span(self, conn: AsyncConnection, series: int, start_ms: int, end_ms: int, most: int) -> Rows:
-        """At most so many readings of a series in [start, end)."""
-        return await self._reader.fetch(conn, _READINGS, series, start_ms - 1, end_ms, most)
-
-    async def periods(self, conn: AsyncConnection, series: int, start_ms: int, end_ms: int) -> list[tuple[int, int, float]]:
-        """(end, start, value) of all deltas that overlap a span."""
-        return await self._reader.fetch(conn, _PERIODS, series, start_ms, end_ms)
-
     async def edges(self, conn: AsyncConnection, done: Sequence[tuple[Job, Derived]]) -> list[dict[int, StoredDay]]:
         """The stored days at which what was derived meets what stays, of each job."""
         wanted = [(place, day) for place, (job, derived) in enumerate(done) for day in edges(derived, job)]
@@ -114,7 +106,6 @@ _BEFORE = """
 """
 _BEHIND = "SELECT day, state FROM track_days WHERE binding_id = $1 AND term = $2 AND day >= $3 AND state IS NOT NULL ORDER BY day LIMIT $4"
 _READINGS = "SELECT at_ms, value FROM readings WHERE series_id = $1 AND at_ms > $2 AND at_ms < $3 ORDER BY at_ms LIMIT $4"
-_PERIODS = "SELECT at_ms, from_ms, value FROM deltas WHERE series_id = $1 AND at_ms > $2 AND from_ms < $3 ORDER BY at_ms, from_ms"
 _DAY = "SELECT slot_ms, energy, cover, state FROM track_days WHERE binding_id = $1 AND term = $2 AND day = $3 LIMIT $4"
 _VERDICTS = """
     SELECT at_ms, from_ms FROM verdicts WHERE binding_id = $1 AND term = $2 AND at_ms > $3 AND at_ms <= $4 ORDER BY at_ms LIMIT $5

@@ -1,0 +1,45 @@
+"""Derives a track from the beginning, into memory: to compare it with what is stored, or to see it as it was known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ohmstead.core.clock import EARLIEST_MS
+from ohmstead.core.quantity import Kind
+from ohmstead.plugins.ledger.corrections.changes import ReadingChange
+from ohmstead.plugins.ledger.days import Day, pack
+from ohmstead.plugins.ledger.derive import delta
+from ohmstead.plugins.ledger.derive.state import Verdict
+from ohmstead.plugins.ledger.derive.walk import begin
+from ohmstead.plugins.ledger.slots import Grid
+
+if TYPE_CHECKING:
+    from ohmstead.plugins.ledger.readings import Readings
+    from ohmstead.plugins.ledger.tracks import Track
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """All of a track: its days, and what was odd."""
+
+    days: dict[int, Day]
+    verdicts: list[Verdict]
+
+
+async def rebuild(conn: AsyncConnection, readings: Readings, track: Track, changes: Sequence[ReadingChange], grid: Grid) -> Rebuilt:
+    """Derive all readings of a track, streamed: what it holds of them is one portion."""
+    if track.kind is Kind.DELTA:
+        rows = await readings.all_periods(conn, track, changes)
+        shared = await asyncio.to_thread(delta.derive, track.rules, grid, rows)
+        return Rebuilt({day: pack(sheet) for day, sheet in shared.days.items()}, shared.verdicts)
+    walk, at_ms = begin(track.rules, grid), max(track.rules.start_ms, EARLIEST_MS)
+    while at_ms < track.end_ms:
+        some, at_ms = await readings.some(conn, track, changes, at_ms, track.end_ms)
+        await asyncio.to_thread(walk.feed, some)
+    await asyncio.to_thread(walk.finish)
+    return Rebuilt({day: pack(sheet) for day, sheet in walk.days.items()}, walk.verdicts)
