@@ -7,7 +7,7 @@ which it came: everything is looked at anew after a start, and a device again wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ohmstead.plugins.devices.registry import Devices
     from ohmstead.plugins.storage.storage import Storage
 
+AT_ONCE = 100  # devices that are arranged in one transaction
 NEVER = -(1 << 62)  # earlier than any reading: nothing more is to be learnt of that series
 
 
@@ -78,15 +79,21 @@ class Automatic:
                 await self._next()
 
     async def _next(self) -> None:
-        device = min(self._waiting)
-        self._waiting.remove(device)
+        """Arrange some devices, in one transaction."""
+        devices = sorted(self._waiting)[:AT_ONCE]
+        self._waiting.difference_update(devices)
         done = False
         try:
-            await self._arrange(device)
+            changed: dict[str, tuple[MeterPoint, list[Binding]]] = {}
+            for device in devices:
+                await self._arrange(device, changed)
+            if changed:
+                await self._registrar.put_all(list(changed.values()))
             done = True
         finally:
             if not done:
-                self.look_at(device)
+                self._waiting.update(devices)
+                self._due.set()
 
     async def _look(self) -> None:
         """Learn what is stored. Retention may have taken the first readings, so what was bound by itself counts too."""
@@ -140,20 +147,20 @@ class Automatic:
         if series.quantity in choice.SWINGING and series.device not in self._swings:
             self._signs.add(key)
 
-    async def _arrange(self, device: str) -> None:
-        """Make the meter points of a device what they should be."""
+    async def _arrange(self, device: str, changed: dict[str, tuple[MeterPoint, list[Binding]]]) -> None:
+        """Note in `changed`, by id, what the meter points of a device should be; take out those that should not be."""
         entry, firsts = self._devices.find(device), self._firsts.get(device, {})
         if entry is None or entry.unproven:
             return  # a device that was removed keeps the meter points it fed: their history is theirs
         wanted = {flow.name: flow for flow in choice.flows(entry.device.kind, firsts, device in self._swings)}
-        mine = {point.flow or "": point for point in self._points if point.device == device}
+        mine = {point.flow or "": point for point in self._points.fed_by(device)}
         for name, flow in wanted.items():
             adopted = self._points.find(device + flow.suffix)
             if name not in mine and adopted is not None and self._open_to_choice(adopted):
                 mine[name] = adopted
         for name, flow in wanted.items():
             if not self._spoken_for(device, flow, mine.get(name)):
-                await self._keep(entry.device, flow, mine.get(name))
+                self._keep(entry.device, flow, mine.get(name), changed)
             elif name in mine and mine[name].origin == "auto":
                 await self._registrar.remove(mine[name].id)
         for name, point in mine.items():
@@ -166,25 +173,30 @@ class Automatic:
 
     def _spoken_for(self, device: str, flow: Flow, mine: MeterPoint | None) -> bool:
         """Whether a person bound what this flow measures to another meter point, or does not want the one it makes."""
-        series = {f"{device}.{quantity}" for quantities, _ in flow.sources for quantity in quantities}
-        others = (point for point in self._points if point is not mine and flow.role is point.role)
-        taken = any(series & set(binding.series()) for point in others for binding in self._stated(point))
+        series = [f"{device}.{quantity}" for quantities, _ in flow.sources for quantity in quantities]
+        taken = any(
+            address in binding.series()
+            for address in series for point in self._points.measured_by(address) if point is not mine and point.role is flow.role
+            for binding in self._stated(point)
+        )  # fmt: skip
         return taken or (mine is None and device + flow.suffix in self._registrar.refused)
 
     def _stated(self, point: MeterPoint) -> list[Binding]:
         return [binding for binding in self._points.bindings(point.id) if not binding.automatic]
 
-    async def _keep(self, device: Device, flow: Flow, mine: MeterPoint | None) -> None:
+    def _keep(
+        self, device: Device, flow: Flow, mine: MeterPoint | None, changed: dict[str, tuple[MeterPoint, list[Binding]]]
+    ) -> None:
         """Make or follow the meter point of a flow, and bind it where no person did."""
         point = mine if mine is not None and mine.origin == "api" else self._described(device, flow, mine)
         if mine is None:
-            point = msgspec.structs.replace(point, id=next(self._free_ids(point.id)))
+            point = msgspec.structs.replace(point, id=next(self._free_ids(point.id, changed)))
         limit = plausible_per_h(self._points.kind_at(point.location), point.role)
         chosen = choice.spans(device.id, flow, self._firsts[device.id], limit)
         stated = self._stated(point)
         wanted = [*around(chosen, stated), *stated]
         if point != mine or not _same(wanted, self._points.bindings(point.id)):
-            await self._registrar.put(point, wanted)
+            changed[point.id] = (point, wanted)
 
     def _described(self, device: Device, flow: Flow, mine: MeterPoint | None) -> MeterPoint:
         """The meter point a flow makes of a device, with what the YAML says of it. Its id stays when the device's kind changes."""
@@ -196,10 +208,10 @@ class Automatic:
             said.get("category") or device.kind, "yaml" if slug in self.stated else "auto", device.id, flow.name,
         )  # fmt: skip
 
-    def _free_ids(self, wanted: str) -> Iterator[str]:
+    def _free_ids(self, wanted: str, taken: Container[str]) -> Iterator[str]:
         """The id wanted, or where it is taken the next one with a number behind it."""
         names = (wanted if number == 1 else f"{wanted[:60]}-{number}" for number in range(1, 1000))
-        return (name for name in names if name not in self._points)
+        return (name for name in names if name not in self._points and name not in taken)
 
 
 def _same(wanted: Iterable[Binding], there: Iterable[Binding]) -> bool:

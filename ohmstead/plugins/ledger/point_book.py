@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.bindings import Binding, Term
+from ohmstead.plugins.ledger.lists import given, listed
 from ohmstead.plugins.ledger.points import MeterPoint, Role
 from ohmstead.plugins.ledger.tables import bindings, meter_points, track_days, track_heads, verdicts
 
@@ -20,10 +21,11 @@ BINDING = ("id", "point_id", "from_ms", "to_ms", "automatic", "body")  # the col
 
 
 class Found(NamedTuple):
-    """What the database holds: meter points with their bindings, and the ids of those that a person removed."""
+    """What the database holds: meter points with their bindings, the ids of those that a person removed, and of all removed."""
 
     points: list[tuple[MeterPoint, list[Binding]]]
     refused: set[str]
+    gone: set[str]
 
 
 class _Body(msgspec.Struct):
@@ -45,14 +47,16 @@ class PointBook:
         for row in await tx.execute(select(*(bindings.c[name] for name in BINDING)).where(bindings.c.tenant_id == self._tenant)):
             by_point.setdefault(row.point_id, []).append(bound(tuple(row)))
         present = [row for row in rows if row["removed_ms"] is None]
-        refused = {row["slug"] for row in rows if row["removed_ms"] is not None and row["origin"] != "auto"}
-        return Found([(_point(row), by_point.get(row["id"], [])) for row in present], refused)
+        gone = [row for row in rows if row["removed_ms"] is not None]
+        refused = {row["slug"] for row in gone if row["origin"] != "auto"}
+        return Found([(_point(row), by_point.get(row["id"], [])) for row in present], refused, {row["slug"] for row in gone})
 
-    async def put(self, tx: AsyncConnection, point: MeterPoint, now_ms: int) -> int:
-        """Write a meter point as it is, also over the row of one that was removed; its key."""
-        values = {name: getattr(point, name) for name in PLAIN} | {"role": point.role.value}
-        values |= {"tenant_id": self._tenant, "slug": point.id, "created_ms": now_ms}
-        return int((await tx.execute(_PUT, values)).scalar_one())
+    async def put(self, tx: AsyncConnection, points: Sequence[MeterPoint], now_ms: int) -> dict[str, int]:
+        """Write meter points as they are, also over the rows of removed ones; their keys by id."""
+        rows = [(self._tenant, point.id, point.role.value, *(getattr(point, name) for name in PLAIN), now_ms) for point in points]
+        kinds = ["bigint", *["text"] * (2 + len(PLAIN)), "bigint"]
+        done = await tx.execute(text(_PUT.format(rows=listed(tx.dialect.name, kinds))), given(rows))
+        return {str(slug): int(key) for slug, key in done}
 
     async def remove(self, tx: AsyncConnection, point: MeterPoint, now_ms: int, refused: bool) -> None:
         """Take a meter point and its bindings out. `refused`: a person did, so it does not come back by itself."""
@@ -60,10 +64,12 @@ class PointBook:
         await tx.execute(update(meter_points).where(meter_points.c.id == point.key).values(gone))
         await self._delete(tx, bindings.c.point_id == point.key)
 
-    async def bind(self, tx: AsyncConnection, key: int, binding: Binding) -> int:
-        """Write a new binding; its number."""
-        values = {"tenant_id": self._tenant, "point_id": key, **_columns(binding)}
-        return int((await tx.execute(insert(bindings).values(values).returning(bindings.c.id))).scalar_one())
+    async def bind(self, tx: AsyncConnection, fresh: Sequence[tuple[int, Binding]]) -> dict[tuple[int, int], int]:
+        """Write new bindings of meter points, by key; their numbers by key and beginning."""
+        found = [(key, _columns(binding)) for key, binding in fresh]
+        rows = [(self._tenant, key, *(columns[name] for name in ("from_ms", "to_ms", "automatic", "body"))) for key, columns in found]
+        done = await tx.execute(text(_BIND.format(rows=listed(tx.dialect.name, [*["bigint"] * 5, "text"]))), given(rows))
+        return {(key, from_ms): number for key, from_ms, number in done}
 
     async def rebind(self, tx: AsyncConnection, binding: Binding) -> None:
         """Write a binding that keeps its number."""
@@ -109,19 +115,23 @@ def bound(row: Sequence[Any]) -> Binding:
     return Binding(from_ms, to_ms, body.terms, body.plausible_per_h, body.longest_gap_ms, bool(automatic), number)
 
 
-def _columns(binding: Binding) -> dict[str, object]:
+def _columns(binding: Binding) -> dict[str, Any]:
     body = msgspec.json.encode(_Body(binding.terms, binding.longest_gap_ms, binding.plausible_per_h)).decode()
     return {"from_ms": binding.from_ms, "to_ms": binding.to_ms, "automatic": int(binding.automatic), "body": body}
 
 
-_PUT = text("""
-    INSERT INTO meter_points (tenant_id, slug, name, role, location, parent, category, device, flow, origin, created_ms)
-    VALUES (:tenant_id, :slug, :name, :role, :location, :parent, :category, :device, :flow, :origin, :created_ms)
+_PUT = """
+    INSERT INTO meter_points (tenant_id, slug, role, name, location, parent, category, device, flow, origin, created_ms)
+    SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10 FROM ({rows}) fresh WHERE true
     ON CONFLICT (tenant_id, slug) DO UPDATE SET name = excluded.name, role = excluded.role, location = excluded.location,
         parent = excluded.parent, category = excluded.category, device = excluded.device, flow = excluded.flow,
         origin = excluded.origin, removed_ms = NULL
-    RETURNING id
-""")
+    RETURNING slug, id
+"""
+_BIND = """
+    INSERT INTO bindings (tenant_id, point_id, from_ms, to_ms, automatic, body)
+    SELECT c0, c1, c2, c3, c4, c5 FROM ({rows}) fresh WHERE true RETURNING point_id, from_ms, id
+"""
 _FIRST = text("""
     SELECT (SELECT min(at_ms) FROM readings WHERE series_id = s.id), (SELECT min(from_ms) FROM deltas WHERE series_id = s.id)
     FROM (SELECT max(id) AS id FROM series WHERE tenant_id = :tenant AND device_id = :device AND quantity = :quantity) s

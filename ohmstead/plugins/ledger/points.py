@@ -6,7 +6,7 @@ premises of a location are the nearest home, apartment, building or facility fro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -79,9 +79,14 @@ class MeterPoints:
         self._by_id: dict[str, MeterPoint] = {}
         self._by_key: dict[int, MeterPoint] = {}
         self._bindings: dict[str, tuple[Binding, ...]] = {}
+        self._by_device: dict[str, set[str]] = {}
+        self._by_series: dict[str, set[str]] = {}
+        self._order: list[MeterPoint] | None = []
 
     def __iter__(self) -> Iterator[MeterPoint]:
-        return iter(sorted(self._by_id.values(), key=lambda point: point.id))
+        if self._order is None:
+            self._order = sorted(self._by_id.values(), key=lambda point: point.id)
+        return iter(self._order)
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -107,6 +112,14 @@ class MeterPoints:
     def bindings(self, slug: str) -> tuple[Binding, ...]:
         """Its bindings in order of time."""
         return self._bindings.get(slug, ())
+
+    def fed_by(self, device: str) -> list[MeterPoint]:
+        """The meter points that the automatic choice feeds from a device."""
+        return [self._by_id[slug] for slug in sorted(self._by_device.get(device, ()))]
+
+    def measured_by(self, address: str) -> list[MeterPoint]:
+        """The meter points that a series, `device.quantity`, is bound to at any time."""
+        return [self._by_id[slug] for slug in sorted(self._by_series.get(address, ()))]
 
     def within(self, location: str) -> list[MeterPoint]:
         """The meter points in a location and in what lies within."""
@@ -145,6 +158,11 @@ class MeterPoints:
             return ()
         return tuple((source.id, SIGNS[source.role]) for source in self.by_role(point.location, *SIGNS))
 
+    def sum_of(self, slug: str) -> MeterPoint | None:
+        """The computed meter point that one is part of, or None."""
+        point = self._by_id[slug]
+        return self.consumption(point.location) if point.role in SIGNS else None
+
     def premises(self, location: str | None) -> str:
         """The nearest home, apartment, building or facility from `location` upwards."""
         seen: set[str] = set()
@@ -166,16 +184,25 @@ class MeterPoints:
 
     def put(self, point: MeterPoint, bindings: Iterable[Binding] | None = None) -> None:
         """Take in a meter point as it is stored, with these bindings or those it has."""
+        kept = self.bindings(point.id) if bindings is None else tuple(sorted(bindings, key=lambda binding: binding.from_ms))
+        self.remove(point.id)
         self._by_id[point.id] = self._by_key[point.key] = point
-        if bindings is not None:
-            self._bindings[point.id] = tuple(sorted(bindings, key=lambda binding: binding.from_ms))
+        self._bindings[point.id] = kept
+        self._index(point, set.add)
 
     def remove(self, slug: str) -> None:
         """Forget a meter point."""
         point = self._by_id.pop(slug, None)
         if point is not None:
-            del self._by_key[point.key]
-            self._bindings.pop(slug, None)
+            self._index(point, set.discard)
+            del self._by_key[point.key], self._bindings[slug]
+
+    def _index(self, point: MeterPoint, change: Callable[[set[str], str], None]) -> None:
+        self._order = None
+        if point.device is not None:
+            change(self._by_device.setdefault(point.device, set()), point.id)
+        for address in {address for binding in self._bindings[point.id] for address in binding.series()}:
+            change(self._by_series.setdefault(address, set()), point.id)
 
 
 def consumption_id(premises: str) -> str:

@@ -7,7 +7,7 @@ any other change is a new binding.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -32,6 +32,15 @@ class _Change(NamedTuple):
     kept: list[Binding]
 
 
+class Touched(NamedTuple):
+    """A span of a meter point, by key, to derive anew: what lies over the tracks, or with `binding` from its readings on."""
+
+    key: int
+    start_ms: int
+    end_ms: int | None
+    binding: Binding | None = None
+
+
 class Registrar:
     """The one way to change meter points. `wake` is called when something was marked."""
 
@@ -40,21 +49,28 @@ class Registrar:
         self._turn = asyncio.Lock()
         self.book = PointBook(storage.tenant_id)
         self.refused: set[str] = set()  # ids that a person removed: they do not come back by themselves
+        self._gone: set[str] = set()  # these and others that were removed: their rows are still there
 
     async def open(self) -> None:
         """Read what the database holds. Storage must be open."""
         async with self._storage.read() as connection:
             found = await self.book.read(connection)
-        self.refused = found.refused
+        self.refused, self._gone = found.refused, found.gone
         for point, bindings in found.points:
             self._points.put(point, bindings)
             self._marks.bind(address for binding in bindings for address in binding.series())
 
     async def put(self, point: MeterPoint, bindings: Sequence[Binding] | None = None) -> MeterPoint:
         """Make or change a meter point, and make these its bindings (None: those it has). Invalid when they overlap."""
+        return (await self.put_all([(point, bindings)]))[0]
+
+    async def put_all(self, wanted: Sequence[tuple[MeterPoint, Sequence[Binding] | None]]) -> list[MeterPoint]:
+        """The same for several, each once, in one transaction."""
         async with self._turn:
-            stored = await self._put(point, bindings)
-            await self._complete()
+            before = [old for point, _ in wanted if (old := self._points.find(point.id)) is not None]
+            stored = await self._put(wanted)
+            if any(point.role in SIGNS for point in [*before, *stored]):
+                await self._complete()
         return stored
 
     async def remove(self, slug: str, refused: bool = False) -> None:
@@ -63,70 +79,95 @@ class Registrar:
         `refused`: a person did, so the automatic choice does not make it again.
         """
         async with self._turn:
-            await self._remove(self._points.get(slug), refused)
-            await self._complete()
+            point = self._points.get(slug)
+            await self._remove(point, refused)
+            if point.role in SIGNS:
+                await self._complete()
 
     async def mark_all(self, tx: AsyncConnection, start_ms: int) -> None:
         """Have everything derived anew from an instant on; in the transaction of what changes it."""
-        for point in self._points:
-            for binding in self._points.bindings(point.id):
-                await self._mark(tx, point, binding, max(start_ms, binding.from_ms), binding.to_ms)
-            await self._marks.point(tx, point.key, start_ms, None, Reach.LAYERS)
+        touched = [Touched(point.key, start_ms, None) for point in self._points]
+        touched += [
+            Touched(point.key, max(start_ms, binding.from_ms), binding.to_ms, binding)
+            for point in self._points for binding in self._points.bindings(point.id)
+        ]  # fmt: skip
+        await self._mark(tx, touched)
 
-    async def _put(self, point: MeterPoint, bindings: Sequence[Binding] | None) -> MeterPoint:
+    async def _put(self, wanted: Sequence[tuple[MeterPoint, Sequence[Binding] | None]]) -> list[MeterPoint]:
+        plans = [(point, self._plan(point, bindings)) for point, bindings in wanted]
+        self._marks.bind(address for _, change in plans for binding in change.fresh for address in binding.series())
+
+        async def write(tx: AsyncConnection) -> list[tuple[MeterPoint, list[Binding]]]:
+            keys = await self.book.put(tx, [point for point, _ in plans], self._clock.now_ms())
+            return await self._write(tx, [(msgspec.structs.replace(point, key=keys[point.id]), change) for point, change in plans])
+
+        before = [binding for point, _ in plans for binding in self._points.bindings(point.id)]
+        done: list[tuple[MeterPoint, list[Binding]]] = await self._storage.write(write)
+        for stored, bound in done:
+            self._points.put(stored, bound)
+            self.refused.discard(stored.id)
+            self._gone.discard(stored.id)
+        self._free(before)
+        self.wake()
+        return [stored for stored, _ in done]
+
+    def _plan(self, point: MeterPoint, bindings: Sequence[Binding] | None) -> _Change:
         before = self._points.bindings(point.id)
         change = _compare(before, before if bindings is None else bindings)
         refuse_overlap([*change.kept, *(after for _, after in change.moved), *change.fresh], point.id)
-        self._marks.bind(address for binding in change.fresh for address in binding.series())
+        return change
+
+    async def _write(self, tx: AsyncConnection, plans: Sequence[tuple[MeterPoint, _Change]]) -> list[tuple[MeterPoint, list[Binding]]]:
+        """Write the changes and mark what they touch; the bindings as they are then."""
+        touched: list[Touched] = []
+        for point, change in plans:
+            touched += self._touched(point, change)
+            if change.gone:
+                await self.book.unbind(tx, [binding.number for binding in change.gone])
+            for _, after in change.moved:
+                await self.book.rebind(tx, after)
+        fresh = [(point.key, binding) for point, change in plans for binding in change.fresh]
+        numbers = await self.book.bind(tx, fresh) if fresh else {}
+        await self._mark(tx, touched)
+        return [(point, [
+            *change.kept, *(after for _, after in change.moved),
+            *(msgspec.structs.replace(binding, number=numbers[point.key, binding.from_ms]) for binding in change.fresh),
+        ]) for point, change in plans]  # fmt: skip
+
+    def _touched(self, point: MeterPoint, change: _Change) -> Iterator[Touched]:
+        """What a change dirties."""
         old = self._points.find(point.id)
-
-        async def write(tx: AsyncConnection) -> tuple[MeterPoint, list[Binding]]:
-            stored = msgspec.structs.replace(point, key=await self.book.put(tx, point, self._clock.now_ms()))
-            if old is None or old.location != point.location:
-                await self._marks.point(tx, stored.key, 0, None, Reach.LAYERS)  # imports of before; rollups of another zone
-            return stored, await self._bind(tx, stored, change)
-
-        stored: MeterPoint
-        stored, bound = await self._storage.write(write)
-        self._points.put(stored, bound)
-        self.refused.discard(stored.id)
-        self._free(before)
-        self.wake()
-        return stored
-
-    async def _bind(self, tx: AsyncConnection, point: MeterPoint, change: _Change) -> list[Binding]:
-        """Write the change and mark what it touches; the bindings as they are then."""
-        await self.book.unbind(tx, [binding.number for binding in change.gone])
-        for binding in change.gone:
-            await self._mark(tx, point, binding, binding.from_ms, binding.to_ms)
+        if point.id in self._gone or (old is not None and old.location != point.location):
+            yield Touched(point.key, 0, None)  # imports of before; rollups of another zone
+        for binding in (*change.gone, *change.fresh):
+            yield Touched(point.key, binding.from_ms, binding.to_ms, binding)
         for before, after in change.moved:
-            await self.book.rebind(tx, after)
             if (before.to_ms, before.terms) != (after.to_ms, after.terms):
                 ends = [LATEST_MS if each.to_ms is None else each.to_ms for each in (before, after)]
-                await self._mark(tx, point, after, min(ends) - 1, None if LATEST_MS in ends else max(ends))
-        fresh: list[Binding] = []
-        for binding in change.fresh:
-            number = await self.book.bind(tx, point.key, binding)
-            fresh.append(msgspec.structs.replace(binding, number=number))
-            await self._mark(tx, point, binding, binding.from_ms, binding.to_ms)
-        return [*change.kept, *(after for _, after in change.moved), *fresh]
+                yield Touched(point.key, min(ends) - 1, None if LATEST_MS in ends else max(ends), after)
 
-    async def _mark(self, tx: AsyncConnection, point: MeterPoint, binding: Binding, start_ms: int, end_ms: int | None) -> None:
-        """Mark a span of a binding from the first reading of its series on; nothing without readings."""
-        first_ms = await self.book.first_ms(tx, binding.series())
-        if first_ms is not None and (end_ms is None or max(start_ms, first_ms) < end_ms):
-            await self._marks.point(tx, point.key, max(start_ms, first_ms), end_ms, Reach.TRACKS)
+    async def _mark(self, tx: AsyncConnection, touched: Iterable[Touched]) -> None:
+        """Mark spans of bindings from the first reading of their series on; nothing without readings."""
+        rows: list[tuple[int, int, int | None, str]] = []
+        for key, start_ms, end_ms, binding in touched:
+            if binding is None:
+                rows.append((key, start_ms, end_ms, Reach.LAYERS.value))
+                continue
+            first_ms = start_ms if binding.automatic else await self.book.first_ms(tx, binding.series())  # automatic: begins with one
+            if first_ms is not None and (end_ms is None or max(start_ms, first_ms) < end_ms):
+                rows.append((key, max(start_ms, first_ms), end_ms, Reach.TRACKS.value))
+        await self._storage.bulk(tx, "point_marks", ("point_id", "start_ms", "end_ms", "reach"), rows)
 
     async def _remove(self, point: MeterPoint, refused: bool) -> None:
         bindings = self._points.bindings(point.id)
 
         async def write(tx: AsyncConnection) -> None:
             await self.book.remove(tx, point, self._clock.now_ms(), refused)
-            for binding in bindings:
-                await self._mark(tx, point, binding, binding.from_ms, binding.to_ms)
+            await self._mark(tx, [Touched(point.key, binding.from_ms, binding.to_ms, binding) for binding in bindings])
 
         await self._storage.write(write)
         self._points.remove(point.id)
+        self._gone.add(point.id)
         if refused:
             self.refused.add(point.id)
         self._free(bindings)
@@ -134,8 +175,7 @@ class Registrar:
 
     def _free(self, before: Iterable[Binding]) -> None:
         """Series that no binding has any more leave no marks."""
-        used = {address for point in self._points for binding in self._points.bindings(point.id) for address in binding.series()}
-        self._marks.unbind({address for binding in before for address in binding.series()} - used)
+        self._marks.unbind(address for binding in before for address in binding.series() if not self._points.measured_by(address))
 
     async def _complete(self) -> None:
         """Every premises with a source has its computed consumption, and no other."""
@@ -145,7 +185,7 @@ class Registrar:
         for location in sorted(premises):
             if self._points.consumption(location) is None:
                 slug = consumption_id(location)
-                await self._put(MeterPoint(0, slug, "Consumption", Role.CONSUMPTION, location, origin="computed"), ())
+                await self._put([(MeterPoint(0, slug, "Consumption", Role.CONSUMPTION, location, origin="computed"), ())])
 
 
 def _compare(before: Sequence[Binding], after: Sequence[Binding]) -> _Change:
