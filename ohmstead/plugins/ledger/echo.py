@@ -264,7 +264,8 @@ class Echo:
 
     def _sums(self, point: MeterPoint) -> list[MeterPoint]:
         """The computed meter points that a meter point is part of."""
-        return [each for each in self._points if any(slug == point.id for slug, _ in self._points.composition(each.id))]
+        found = self._points.sum_of(point.id)
+        return [] if found is None else [found]
 
     def _computed(self, changes: Sequence[Change]) -> list[Change]:
         found: dict[str, tuple[MeterPoint, list[Span]]] = {}
