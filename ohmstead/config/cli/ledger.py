@@ -202,20 +202,23 @@ def status(config: Path, json_: bool) -> None:
 
 
 @ledger.command()
-@click.option("--meter-point", "meter_points", multiple=True, help="Only this meter point; may be repeated.")
 @as_json
 @click.pass_obj
-def verify(config: Path, meter_points: tuple[str, ...], json_: bool) -> None:
-    """Derive everything again from the readings, and compare byte for byte."""
+def verify(config: Path, json_: bool) -> None:
+    """Derive everything again from the readings, and compare byte for byte with what is stored."""
     from ohmstead.config.cli.api import opened
 
     with opened(config) as api:
-        found = api.call("POST", "/ledger/verify", body=_given({"meter_points": meter_points}))
+        found = api.call("POST", "/ledger/verify")
     output.data(found, json_, _show_verified)
-    if not found["same"]:
+    if found["differences"]:
         raise click.exceptions.Exit(1)
 
 
 def _show_verified(found: dict[str, Any]) -> None:
-    for name, value in found.items():
-        click.echo(f"{name.replace('_', ' ')}: {value}")
+    counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in found.items() if isinstance(value, int))
+    if not found["differences"]:
+        click.echo(f"the same again: {counts}")
+        return
+    click.echo(f"{len(found['differences'])} differences among {counts}")
+    output.table(found["differences"], tuple(found["differences"][0]), "")
