@@ -122,7 +122,7 @@ class Deriver:
     async def _round(self) -> float:
         """Derive until nothing is marked; how long it took."""
         began = time.perf_counter()
-        while await self._portion():
+        while await self.portion():
             pass
         return time.perf_counter() - began
 
@@ -130,7 +130,7 @@ class Deriver:
         with suppress(TimeoutError):
             await self._clock.timeout(self._hurry.wait(), min(max(REST_S, SHARE * took_s), LONGEST_REST_S))
 
-    async def _portion(self) -> bool:
+    async def portion(self) -> bool:
         """Derive one portion; False when nothing was marked."""
         async with self.turn:
             async with self._storage.snapshot() as conn:
@@ -163,6 +163,10 @@ class Deriver:
     async def tracks(self, conn: AsyncConnection) -> list[Track]:
         """All tracks there are, as a connection sees them."""
         return await self._agenda.tracks(conn)
+
+    def bounds(self) -> Mapping[int, Sequence[Bound]]:
+        """The bindings of every meter point, as `tracks` found them."""
+        return self._agenda.bounds()
 
     async def would(self, conn: AsyncConnection, point: MeterPoint, span: Span, also: int) -> tuple[list[Sheet], list[Sheet]]:
         """See Echo.would."""

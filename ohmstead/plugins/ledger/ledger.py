@@ -21,6 +21,7 @@ from ohmstead.plugins.ledger.registrar import Registrar
 from ohmstead.plugins.ledger.rollups import RESOLUTIONS, Rollup
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
 from ohmstead.plugins.ledger.slots import Grid
+from ohmstead.plugins.ledger.verify import Verifier
 
 if TYPE_CHECKING:
     from ohmstead.core.bus import Bus
@@ -38,6 +39,7 @@ class Ledger:
         self.marks = Marks(storage)
         self.deriver = Deriver(storage, bus, clock, self.points, self.marks)
         self.reading = Reading(self.points, self.deriver)
+        self.verifier = Verifier(storage, self.points, self.deriver)
         self.registrar = Registrar(storage, clock, self.points, self.marks, self.wake)
         self.automatic = Automatic(storage, devices, bus, self.points, self.registrar)
         self.imports = Imports(storage, clock, self.points, self.marks, self.wake)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ohmstead.core.plugin import Job, Section, Tables, hookimpl
 from ohmstead.core.route import Route
 from ohmstead.core.validate import slug
+from ohmstead.plugins.ledger import verify_routes
 from ohmstead.plugins.ledger.configured import Configured
 from ohmstead.plugins.ledger.corrections.routes import CorrectionRoutes
 from ohmstead.plugins.ledger.findings.routes import FindingRoutes
@@ -51,6 +52,7 @@ class LedgerPlugin:
     def ohmstead_routes(self, hub: Hub) -> list[Route]:
         """Meter points, intervals, imports, corrections, findings, verify."""
         return [
+            *verify_routes.routes(self._ledger),
             *PointRoutes(self._ledger, Shapes(hub.quantities)).all(),
             *IntervalRoutes(self._ledger, hub.clock).all(),
             *ImportRoutes(self._ledger, hub.get(Storage), hub.clock).all(),
