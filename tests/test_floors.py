@@ -12,16 +12,18 @@ ROOT = Path(__file__).parent.parent / "ohmstead"
 FLOORS = {  # room -> floor; a file belongs to the longest room it begins with
     "core": 0,
     "plugins.storage": 1, "plugins.protocols": 1,
-    "plugins.devices": 2, "plugins.jobs": 2, "plugins.tariffs": 2,
-    "plugins.history": 3, "plugins.ledger": 3, "integrations": 3,
-    "plugins.billing": 4,
-    "plugins.analytics": 5, "plugins.reports": 5,
+    "plugins.devices": 2, "plugins.jobs": 2, "plugins.tariffs": 2, "plugins.people": 2, "plugins.audit": 2,
+    "plugins.history": 3, "plugins.ledger": 3, "plugins.notifiers": 3, "integrations": 3,
+    "plugins.billing": 4, "plugins.rules": 4,
+    "plugins.analytics": 5, "plugins.reports": 5, "plugins.support": 5,
     "web": 6,
     "config": 7,
 }  # fmt: skip
 ALLOWED = {  # library -> the rooms that may import it
     "sqlalchemy": ("plugins",), "alembic": ("plugins.storage", "plugins.devices.migrations", "plugins.jobs.migrations", "plugins.tariffs.prices.migrations",
-                "plugins.ledger.migrations", "plugins.billing.migrations", "plugins.billing.reconcile.migrations", "plugins.analytics.migrations"),
+                "plugins.ledger.migrations", "plugins.billing.migrations", "plugins.billing.reconcile.migrations", "plugins.analytics.migrations",
+                "plugins.people.migrations", "plugins.audit.migrations", "plugins.notifiers.migrations", "plugins.rules.migrations",
+                "plugins.support.migrations"),
     "aiosqlite": ("plugins.storage",), "asyncpg": ("plugins.storage",), "sqlite3": ("plugins.storage", "integrations.home_assistant"),
     "aiomqtt": ("plugins.protocols.mqtt", "integrations.demo_house"), "paho": ("plugins.protocols.mqtt", "integrations.demo_house"),
     "amqtt": ("plugins.protocols.broker",), "pymodbus": ("plugins.protocols.modbus",), "zeroconf": ("plugins.protocols.discovery",),
