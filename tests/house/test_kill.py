@@ -81,3 +81,21 @@ async def test_sigterm_drains_and_stops_clean(hub: Callable[..., RunningHub]) ->
     await asyncio.gather(sending, return_exceptions=True)
     assert code == 0
     assert "Traceback" not in house.log.read_text()
+
+
+async def test_kill_9_in_mid_derivation_leaves_what_a_rebuild_gives(hub: Callable[..., RunningHub]) -> None:
+    house = hub()
+    await house.start()
+    for _ in range(3):  # what is stored is derived a second later at most: the kill lands before, within and behind it
+        acknowledged: list[tuple[int, int]] = []
+        senders = [asyncio.create_task(send_until_dead(house, sender, acknowledged)) for sender in range(3)]
+        await asyncio.sleep(1.5)
+        house.kill()
+        await asyncio.gather(*senders)
+        await house.start()
+    async with house.client() as session, session.post("/api/v1/ledger/verify", json={}) as answer:
+        body = await answer.json()
+    assert answer.status == 200, body
+    assert body["data"]["same"], body
+    assert body["data"]["meter_points"] >= 3, body
+    assert body["data"]["days"], body
