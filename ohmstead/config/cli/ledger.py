@@ -202,23 +202,24 @@ def status(config: Path, json_: bool) -> None:
 
 
 @ledger.command()
+@click.option("--meter-point", "meter_points", multiple=True, help="Only this meter point; may be repeated.")
 @as_json
 @click.pass_obj
-def verify(config: Path, json_: bool) -> None:
+def verify(config: Path, meter_points: tuple[str, ...], json_: bool) -> None:
     """Derive everything again from the readings, and compare byte for byte with what is stored."""
     from ohmstead.config.cli.api import opened
 
     with opened(config) as api:
-        found = api.call("POST", "/ledger/verify")
+        found = api.call("POST", "/ledger/verify", body=_given({"meter_points": meter_points}))
     output.data(found, json_, _show_verified)
-    if found["differences"]:
+    if not found["same"]:
         raise click.exceptions.Exit(1)
 
 
 def _show_verified(found: dict[str, Any]) -> None:
-    counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in found.items() if isinstance(value, int))
-    if not found["differences"]:
+    counts = ", ".join(f"{found[name]:,} {name.replace('_', ' ')}" for name in ("meter_points", "days", "rollups"))
+    if found["same"]:
         click.echo(f"the same again: {counts}")
         return
-    click.echo(f"{len(found['differences'])} differences among {counts}")
-    output.table(found["differences"], tuple(found["differences"][0]), "")
+    click.echo(f"{found['different']} differences among {counts}")
+    output.table(found["differences"], ("meter_point", "what", "start", "stored", "rebuilt"), "")
