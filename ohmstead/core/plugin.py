@@ -19,6 +19,7 @@ import msgspec
 import pluggy
 
 from ohmstead.core.model import Command, DeviceInfo, Prices, Reading, Status
+from ohmstead.core.notice import Message
 from ohmstead.core.quantity import Quantity
 from ohmstead.core.route import Route
 
@@ -193,6 +194,21 @@ class TariffKind:
     description: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A way to reach people: for addresses `scheme://…` of its schemes; "*" takes all that nobody else does.
+
+    `send(message, address)` returns what the other side answered once it took the message. Unavailable: not now, try
+    again. Refused and Unsupported: never, the message bounces. It must not repeat the address, which is secret, in what
+    it answers or raises. It is given a time limit, and the same `message.id` on every attempt.
+    """
+
+    name: str
+    schemes: tuple[str, ...]
+    send: Callable[[Message, str], Awaitable[str]]
+    description: str = ""
+
+
 @dataclass(slots=True)
 class Declared:
     """What one plugin declared, held as plain objects."""
@@ -273,6 +289,14 @@ class Hooks:
         """Called before the configuration is checked. Returns kinds of components of tariffs. A plugin that raises is quarantined.
 
         Example: `return TariffKind("weather", SCHEMA, compile_rule, charge, "dearer when it is cold")`
+        """
+        raise AssertionError
+
+    @hookspec
+    def ohmstead_notifiers(self, hub: Hub) -> Channel | Iterable[Channel]:
+        """Called at start. Returns ways to reach people. A plugin that raises is quarantined.
+
+        Example: `return Channel("siren", ("siren",), send, "the siren on the roof")`
         """
         raise AssertionError
 

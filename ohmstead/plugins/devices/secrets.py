@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets as randomness
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ohmstead.core.clock import Clock
-from ohmstead.core.errors import ConfigError
+from ohmstead.core.key_file import key
 
 GRACE_S = 86_400.0
 KEPT = 3  # old secrets of one device that may still be in their grace
@@ -42,7 +41,7 @@ class Secrets:
 
     def open(self, key_file: Path, found: Iterable[tuple[str, Secret]]) -> None:
         """Read the key, made on the first start, and take in what the database holds."""
-        self._key = _key(key_file)
+        self._key = key(key_file, "delete it and give every device a new secret")
         for device, secret in found:
             self._of[device] = (*self._of.get(device, ()), secret)
 
@@ -97,21 +96,3 @@ class Secrets:
 
     def _digest(self, secret: str) -> str:
         return hmac.new(self._key, secret.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
-
-
-def _key(path: Path) -> bytes:
-    try:
-        key = bytes.fromhex(path.read_text())
-        if len(key) != 32:
-            raise ValueError(f"{len(key)} bytes")
-        return key
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        key = randomness.token_bytes(32)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(key.hex())
-            os.fsync(file.fileno())
-        return key
-    except ValueError as error:
-        problem = f"{path}: no key of 32 bytes in hex ({error}); restore it from a backup, or delete it and give every device a new secret"
-        raise ConfigError(problem) from error

@@ -1,0 +1,1 @@
+"""Who is told: people, their roles, where to reach them and when."""
