@@ -92,6 +92,8 @@ class House:
         ends.push_async_callback(parts.messaging.stop)  # after the storage: what it commits at last is acknowledged too
         await parts.storage.open(parts.tables())
         ends.push_async_callback(parts.storage.close)
+        await parts.audit.open()
+        ends.push_async_callback(parts.audit.close)
         await parts.devices.open()
         ends.push_async_callback(parts.devices.close)
         await parts.tariff_records.open()

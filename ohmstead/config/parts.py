@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ohmstead.config import audited
 from ohmstead.config.check import Checked, Known
 from ohmstead.config.messaging import Messaging
 from ohmstead.config.sections import SECTIONS
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import ConfigError, Conflict
+from ohmstead.core.events import AccessDenied
 from ohmstead.core.hub import Hub
 from ohmstead.core.loader import Plugin
 from ohmstead.core.plugin import Importer, Integration, Section, Tables
@@ -24,6 +26,8 @@ from ohmstead.integrations.home_assistant import HomeAssistant
 from ohmstead.integrations.line_protocol import LineProtocol
 from ohmstead.integrations.native import Native
 from ohmstead.plugins.analytics.plugin import AnalyticsPlugin
+from ohmstead.plugins.audit.audit import Audit
+from ohmstead.plugins.audit.plugin import AuditPlugin
 from ohmstead.plugins.billing.billing import Billing
 from ohmstead.plugins.billing.plugin import BillingPlugin
 from ohmstead.plugins.billing.reconcile.plugin import ReconcilePlugin
@@ -60,6 +64,7 @@ class Parts:
         self.storage = Storage(url, hub.data_dir, hub.clock, hub.bus, durability)
         self.devices = Devices(self.storage, hub.bus, hub.clock, hub.quantities, hub.data_dir)
         self.jobs = Jobs(self.storage, hub.clock, hub.second)
+        self.audit = Audit(self.storage, hub.clock, hub.data_dir)
         self.tariffs = Tariffs()
         self.tariff_records = TariffRecords(self.tariffs, self.storage, hub.clock)
         self.prices = PriceBook(self.storage, hub.clock, hub.bus)
@@ -68,10 +73,10 @@ class Parts:
         self.ledger.corrections.valuer = self.billing.valuer
         self.tariff_records.guards.append(self._keep_needed)
         self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
-        self.messaging = Messaging(self.mqtt, self.devices.verify, hub.data_dir)
+        self.messaging = Messaging(self.mqtt, self._admit_to_broker, hub.data_dir)
         self.protocols = Protocols(hub.clock, self.mqtt, hub.quantities)
         self._foreign: dict[str, Plugin] = {}  # section -> the plugin that it is of, unless that ships with us
-        for service in (self.storage, self.devices, self.jobs, self.tariffs, self.prices, self.ledger, self.billing, self.mqtt,
+        for service in (self.storage, self.devices, self.jobs, self.audit, self.tariffs, self.prices, self.ledger, self.billing, self.mqtt,
                         self.protocols):  # fmt: skip
             hub.provide(service)
         for name, plugin in self._shipped().items():
@@ -82,6 +87,7 @@ class Parts:
         return {
             "devices": DevicesPlugin(self.devices),
             "jobs": self.jobs,
+            "audit": AuditPlugin(self.audit, self.hub.clock, self.hub.bus, (audited.LEDGER,)),
             "tariffs": TariffsPlugin(self.tariffs, self._tariff_routes()),
             "prices": PricesPlugin(self.prices),
             "ledger": LedgerPlugin(self.ledger),
@@ -102,6 +108,12 @@ class Parts:
             "price_feeds": price_feeds,
             "demo_house": DemoHouse(self.hub),
         }
+
+    def _admit_to_broker(self, device: str, secret: str) -> bool:
+        admitted = self.devices.verify(device, secret)
+        if not admitted:
+            self.hub.bus.publish(AccessDenied(None, device, "MQTT CONNECT", "ingest", "wrong secret", ""))
+        return admitted
 
     def _keep_needed(self, tariff: str) -> None:
         needing = [contract.id for contract in self.billing.contracts if any(name == tariff for _, name in contract.tariffs)]

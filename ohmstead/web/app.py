@@ -9,8 +9,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import Response, StreamResponse
 
+from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock, iso
-from ohmstead.core.errors import OhmsteadError
+from ohmstead.core.errors import Forbidden, OhmsteadError, RateLimited, Unauthorized
+from ohmstead.core.events import AccessDenied, OperationDone
 from ohmstead.core.model import Person
 from ohmstead.core.route import ANYONE, Call, Route
 from ohmstead.web import access_log, body
@@ -26,14 +28,18 @@ from ohmstead.web.origin import Origins
 log = logging.getLogger(__name__)
 
 SAFE = frozenset({"GET", "HEAD"})
+CHANGING = frozenset({"write", "admin"})
 SOCKET = "socket"  # `takes` of the one route that is a WebSocket
 
 
 class App:
     """Answers every request from one table of operations."""
 
-    def __init__(self, clock: Clock, access: Access, origins: Origins, live: Live, metrics: Metrics, log_requests: bool) -> None:
+    def __init__(
+        self, clock: Clock, bus: Bus, access: Access, origins: Origins, live: Live, metrics: Metrics, log_requests: bool
+    ) -> None:  # fmt: skip
         self.table = Table(())
+        self._bus = bus
         self.origins = origins
         self._clock = clock
         self._access = access
@@ -50,9 +56,20 @@ class App:
         except OhmsteadError as error:
             if request.writer.output_size > 0:
                 raise  # a stream that broke off: no second answer can follow the first
+            self._tell_denied(exchange, error)
             response = self._answers.refusal(exchange, error)
         self._account(exchange, response.status)
         return response
+
+    def _tell_denied(self, exchange: Exchange, error: OhmsteadError) -> None:
+        """Say on the bus that somebody was turned away: before the handler, or by it."""
+        if not isinstance(error, Unauthorized | Forbidden | RateLimited) or exchange.operation is None:
+            return
+        person = exchange.person
+        who = None if person is NOBODY or isinstance(error, Unauthorized) else person.id
+        device = exchange.request.headers.get("X-Device-ID") if person is NOBODY else person.device
+        scope = exchange.operation.route.scope
+        self._bus.publish(AccessDenied(who, device, f"{exchange.method} {exchange.template}", scope, str(error), exchange.address))
 
     async def _respond(self, exchange: Exchange) -> StreamResponse:
         request = exchange.request
@@ -69,7 +86,11 @@ class App:
         fields = call.query.pop("fields", None) if route.envelope and route.method == "GET" and call.query else None  # type: ignore[attr-defined]
         call.query = operation.intake.query(call.query)
         await self._take_body(request, operation, call)
-        return await self._answers.of(exchange, await route.handler(call), fields)
+        response = await self._answers.of(exchange, await route.handler(call), fields)
+        if route.scope in CHANGING and route.method not in SAFE and response.status < 400:
+            done = f"{exchange.method} {exchange.template}"
+            self._bus.publish(OperationDone(call.who.id, done, path, response.status, exchange.address))
+        return response
 
     def _who(self, exchange: Exchange, route: Route, call: Call) -> Person:
         headers = exchange.request.headers

@@ -50,7 +50,7 @@ class Web:
         self.live = Live(hub.bus, hub.clock, lambda: self.access.generation, locate)
         self._hub = hub
         self._pages = Pages(self.access)
-        self._app = App(hub.clock, self.access, Origins(host, external_url), self.live, self.metrics, log_requests)
+        self._app = App(hub.clock, hub.bus, self.access, Origins(host, external_url), self.live, self.metrics, log_requests)
         self._runner: ServerRunner | None = None
         self._document: Json | None = None
         self._count()

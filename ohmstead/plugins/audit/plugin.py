@@ -1,0 +1,94 @@
+"""What the log declares to the house."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import voluptuous as vol
+
+from ohmstead.core import validate
+from ohmstead.core.bus import Bus
+from ohmstead.core.clock import Clock
+from ohmstead.core.plugin import Job, Section, Tables, hookimpl
+from ohmstead.core.route import Route
+from ohmstead.plugins.audit.audit import Audit
+from ohmstead.plugins.audit.entry import Entry
+from ohmstead.plugins.audit.heard import CORE, Told
+from ohmstead.plugins.audit.routes import AuditRoutes
+from ohmstead.plugins.audit.tables import TABLES
+
+if TYPE_CHECKING:
+    from ohmstead.core.hub import Hub
+
+DAY_S = 86_400.0
+KEEP_S, PERSONAL_S = 730 * DAY_S, 90 * DAY_S
+
+
+def days(value: Any) -> float:
+    """A time span of a day or more, in seconds."""
+    length = validate.duration(value)
+    if length < DAY_S:
+        raise vol.Invalid("expected a day or more, such as 90d")
+    return length
+
+
+SECTION = {
+    vol.Optional("keep", default=KEEP_S, description="how long entries stay before they are archived; 730d unless given"): days,
+    vol.Optional("personal", default=PERSONAL_S, description="how long names and addresses are kept with them; 90d unless given"): days,
+}
+
+
+class AuditPlugin:
+    """The log as a plugin like anyone's. `more` are events of other rooms and how they become entries."""
+
+    def __init__(self, audit: Audit, clock: Clock, bus: Bus, more: Iterable[Told] = ()) -> None:
+        self._audit, self._clock, self._bus, self._told = audit, clock, bus, (CORE, *more)
+        self._keep_s, self._personal_s = KEEP_S, PERSONAL_S
+
+    @hookimpl
+    def ohmstead_tables(self) -> list[Tables]:
+        """The log's tables."""
+        return [TABLES]
+
+    @hookimpl
+    def ohmstead_sections(self, hub: Hub) -> list[Section]:
+        """`audit:`."""
+        return [Section("audit", SECTION, self.apply, "the log of what happened and who did it", default={})]
+
+    @hookimpl
+    def ohmstead_routes(self, hub: Hub) -> list[Route]:
+        """`/audit`."""
+        return AuditRoutes(self._audit).all()
+
+    @hookimpl
+    def ohmstead_jobs(self, hub: Hub) -> list[Job]:
+        """Pruning by night."""
+        return [Job("audit", self.prune, cron="23 4 * * *", description="archive old entries of the audit log, forget names and addresses")]
+
+    @hookimpl
+    def ohmstead_started(self, hub: Hub) -> None:
+        """Listen and write from now on."""
+        for told in self._told:
+            for event, entry_of in told.items():
+                self._bus.subscribe(event, self._listener(entry_of))
+        self._audit.note("hub.started")
+        hub.tasks.start("audit log", self._audit.work)
+
+    def _listener(self, entry_of: Callable[[Any], Entry | None]) -> Callable[[Any], None]:
+        def listen(event: Any) -> None:
+            if (entry := entry_of(event)) is not None:
+                self._audit.take(entry)
+
+        return listen
+
+    async def apply(self, given: Mapping[str, Any] | None) -> None:
+        """Put the section in force."""
+        found = given or {}
+        self._keep_s, self._personal_s = found.get("keep", KEEP_S), found.get("personal", PERSONAL_S)
+
+    async def prune(self) -> int:
+        """Archive what is old; how many entries."""
+        now = self._clock.now_ms()
+        await self._audit.search.forget(before_ms=now - round(self._personal_s * 1000))
+        return await self._audit.prune(now - round(self._keep_s * 1000))
