@@ -91,7 +91,8 @@ def _columns(day: Said | None, slot_ms: int, count: int) -> tuple[bytes, bytes, 
 
 def _source(cover: bytes, count: int, layer: int) -> bytes:
     every = array_of("i", [cover])
-    return bytes(layer if any(every[at::count]) else 0 for at in range(count))
+    parts = zip(every[:count], every[count : 2 * count], every[2 * count :], strict=True)
+    return bytes(layer if one or other or third else 0 for one, other, third in parts)
 
 
 def _full(slot_ms: int) -> array[int]:

@@ -23,9 +23,13 @@ def given(rows: Iterable[Sequence[int | str]]) -> dict[str, str]:
 
 
 async def delete(
-    tx: AsyncConnection, engine_name: str, table: str, columns: Sequence[str], rows: Sequence[Sequence[int | str]]
+    tx: AsyncConnection, engine_name: str, table: str, columns: Sequence[str], rows: Sequence[Sequence[int]], where: str = "true"
 ) -> None:
-    """Delete the rows of a table in which the columns have these values."""
+    """Delete the rows of a table in which the columns, the first of its key, have these values; only those that `where` holds for.
+
+    A column of text in the middle of a key is to be in `where`: SQLite would look at all rows of the columns before it.
+    """
     if rows:
-        keys = listed(engine_name, ["text" if isinstance(value, str) else "bigint" for value in rows[0]])
-        await tx.execute(text(f"DELETE FROM {table} WHERE ({', '.join(columns)}) IN ({keys})"), given(rows))  # noqa: S608
+        keys = listed(engine_name, ["bigint"] * len(columns))
+        sql = f"DELETE FROM {table} WHERE {where} AND ({', '.join(columns)}) IN ({keys})"  # noqa: S608
+        await tx.execute(text(sql), given(rows))

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.days import Said, sheets
 from ohmstead.plugins.ledger.lists import delete
-from ohmstead.plugins.ledger.rollups import COLUMNS, Rollup, gather, hours
+from ohmstead.plugins.ledger.rollups import COLUMNS, RESOLUTIONS, Rollup, gather, hours
 from ohmstead.plugins.ledger.slots import DAY_MS, HOUR_MS, Grid, local
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 MOST = 1 << 30  # no limit
 TABLE = "energy_rollups"
-KEY = ("point_id", "resolution", "start_ms")
 
+FINER = {"day": "hour", "month": "day", "year": "month"}
 LONGEST_MS = {"hour": 2 * HOUR_MS, "day": 2 * DAY_MS, "month": 32 * DAY_MS, "year": 367 * DAY_MS}
 
 Span = tuple[int, int]
@@ -40,7 +40,7 @@ class Roll:
     spans: dict[str, list[Span]] = field(default_factory=dict)  # those that were looked at
 
     def __post_init__(self) -> None:
-        for resolution in ("day", "month", "year"):
+        for resolution in RESOLUTIONS:
             self.spans[resolution] = list(local(resolution, self.zone, *self.span))
 
     def whole(self, resolution: str) -> Span:
@@ -48,24 +48,17 @@ class Roll:
         return self.spans[resolution][0][0], self.spans[resolution][-1][1]
 
     def utc_days(self) -> tuple[int, int]:
-        """The UTC days [first, last) that its local days touch."""
-        start_ms, end_ms = self.whole("day")
+        """The UTC days [first, last) that its hours touch."""
+        start_ms, end_ms = self.whole("hour")
         return start_ms // DAY_MS, -(-end_ms // DAY_MS)
 
-    def places(self) -> Iterable[tuple[int, str, int]]:
-        """The keys of all rows that may be there."""
-        return ((self.point, resolution, start_ms) for resolution, spans in self.spans.items() for start_ms, _ in spans)
-
     def hours(self, days: Mapping[int, Said], grid: Grid) -> None:
-        """Make its hours and days of resolved slots."""
-        found = hours(sheets(days, *self.whole("day"), grid), self.zone)
-        start_ms, end_ms = self.span
-        self.spans["hour"] = list(local("hour", self.zone, start_ms, end_ms))
-        self.made["day"] = gather(found, self.spans["day"])
-        self.made["hour"] = [hour for hour in found if hour.start_ms < end_ms and hour.end_ms > start_ms]
+        """Make its hours of resolved slots."""
+        self.made["hour"] = hours(sheets(days, *self.whole("hour"), grid), self.zone)
 
-    def gather(self, resolution: str, finer: str, stored: Iterable[Rollup]) -> None:
-        """Make its months of days, or its years of months: the fresh ones, and those stored beside them."""
+    def gather(self, resolution: str, stored: Iterable[Rollup] = ()) -> None:
+        """Make its days of hours, months of days, or years of months: of the fresh ones, and those stored beside them."""
+        finer = FINER[resolution]
         start_ms, end_ms = self.whole(finer)
         parts = [part for part in stored if not start_ms <= part.start_ms < end_ms]
         self.made[resolution] = gather(sorted(parts + self.made[finer], key=_start), self.spans[resolution])
@@ -87,17 +80,18 @@ class Rolling:
         return [[Rollup(*row) for row in some] for some in rows]
 
     async def write(self, tx: AsyncConnection, rolls: Sequence[Roll], days: Sequence[Mapping[int, Said]], grid: Grid) -> None:
-        """Make the rollups anew whose resolved days, whole local ones, are given."""
+        """Make the rollups anew whose resolved days are given."""
         await asyncio.to_thread(_hours, rolls, days, grid)
-        for resolution, finer in (("month", "day"), ("year", "month")):
+        for resolution, finer in FINER.items():
             stored = await self._read(tx, [(roll.point, finer, roll.whole(resolution)) for roll in rolls])
             for roll, some in zip(rolls, stored, strict=True):
-                roll.gather(resolution, finer, some)
+                roll.gather(resolution, some)
         for roll in rolls:
             if roll.sweep:
                 await self._sweep(tx, roll)
-        gone = [key for roll in rolls if not roll.sweep for key in roll.places()]
-        await delete(tx, self._storage.engine_name, TABLE, KEY, gone)
+        for resolution in RESOLUTIONS:
+            gone = [(roll.point, start_ms) for roll in rolls if not roll.sweep for start_ms, _ in roll.spans[resolution]]
+            await delete(tx, self._storage.engine_name, TABLE, ("point_id", "start_ms"), gone, f"resolution = '{resolution}'")
         await self._storage.bulk(tx, TABLE, ("point_id", "resolution", *COLUMNS), [row for roll in rolls for row in _rows(roll)])
 
     async def _sweep(self, tx: AsyncConnection, roll: Roll) -> None:

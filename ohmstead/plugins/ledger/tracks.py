@@ -135,6 +135,7 @@ class Derived:
     left: list[Span]  # what is still dirty
     changed: Span
     met: State | None = None  # from the slot of this checkpoint on the stored days stay
+    lost: Sequence[Span] = ()  # archived readings that could not be read: what was made of them stays as it was
 
 
 def derive(job: Job, grid: Grid, rows: Sequence[tuple[int, float | Fraction]], more: bool) -> Derived:
@@ -172,7 +173,7 @@ def derive(job: Job, grid: Grid, rows: Sequence[tuple[int, float | Fraction]], m
     if job.head is None and not rows:
         return Derived(job.track, EVER, EVER, True, {}, None, [], -LATEST_MS, LATEST_MS, [], (0, 0))
     return Derived(
-        job.track, first_day, last_day, not (more or window), days, head, walk.verdicts, job.after_ms, LATEST_MS,
+        job.track, first_day, last_day, job.late and not (more or window), days, head, walk.verdicts, job.after_ms, LATEST_MS,
         _left(job, seen_ms, more, window), (first_ms, max(grid.end(end_ms + 1), (max(days, default=0) + 1) * DAY_MS if job.late else 0)),
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from ohmstead.plugins.ledger.echo import FOR_EVER, Change, Resolver
 from ohmstead.plugins.ledger.points import MeterPoint
 from ohmstead.plugins.ledger.readings import Readings
 from ohmstead.plugins.ledger.rebuild import rebuild
-from ohmstead.plugins.ledger.rolling import Roll
+from ohmstead.plugins.ledger.rolling import FINER, Roll
 from ohmstead.plugins.ledger.rollups import RESOLUTIONS, Rollup
 from ohmstead.plugins.ledger.sheet import Layer
 from ohmstead.plugins.ledger.slots import DAY_MS
@@ -113,8 +113,8 @@ class Verifier:
             return {}
         roll = Roll(point.key, ZoneInfo(self._points.zone_of(point.id)), (min(days) * DAY_MS, (max(days) + 1) * DAY_MS))
         roll.hours(days, self._deriver.grid)
-        roll.gather("month", "day", ())
-        roll.gather("year", "month", ())
+        for resolution in FINER:
+            roll.gather(resolution)
         return {(kind, each.start_ms): each for kind, some in roll.made.items() for each in some}
 
     async def _measured(
