@@ -16,7 +16,7 @@ FILTERS = (
     click.option("--type", "type_", help="Only such as device.offline; device.* is all that begin so."),
     click.option("--subject", help="Only what happened to this id."),
     click.option("--device", help="Only what is about this device."),
-    click.option("--who", help="Only what this person, device or token did."),
+    click.option("--person", help="Only what this person, device or token did."),
     click.option("--from", "start", help="From this instant on, such as 2026-02-07T11:26:00Z."),
     click.option("--to", "end", help="Up to this instant, not included."),
     click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1_000_000), help="How many, newest first."),

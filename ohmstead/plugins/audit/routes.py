@@ -26,7 +26,7 @@ LIST: dict[Any, Any] = {
     vol.Optional("type", description='such as device.offline; device.* is all that begin so'): validate.text,
     vol.Optional("subject", description="only what happened to this id"): validate.text,
     vol.Optional("device", description="only what is about this device"): validate.text,
-    vol.Optional("who", description="only what this person, device or token did"): validate.slug,
+    vol.Optional("person", description="only what this person, device or token did"): validate.slug,
     vol.Optional("start", description="from this instant on"): instant,
     vol.Optional("end", description="up to this instant, not included"): instant,
     vol.Optional("limit", default=100, description="how many, 1 to 1000"): validate.integer(1, 1000),

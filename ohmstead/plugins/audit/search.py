@@ -24,7 +24,7 @@ class Search:
 
     async def find(self, wanted: Mapping[str, Any], before: int | None, limit: int) -> list[dict[str, Any]]:
         """Entries with a number below `before`. `wanted` may name type ("device.offline", or "device.*" for all such),
-        subject, device, who, start and end in ms."""
+        subject, device, person, start and end in ms."""
         beside = (personal.c.tenant_id == entries.c.tenant_id) & (personal.c.id == entries.c.personal)
         query = select(entries, personal.c.data.label("aside")).outerjoin(personal, beside).where(entries.c.tenant_id == self._tenant)
         for condition in _conditions(wanted, before):
@@ -46,7 +46,7 @@ class Search:
 
 def _conditions(wanted: Mapping[str, Any], before: int | None) -> list[Any]:
     found = [] if before is None else [entries.c.number < before]
-    columns = {"subject": entries.c.subject, "device": entries.c.device_id, "who": entries.c.who}
+    columns = {"subject": entries.c.subject, "device": entries.c.device_id, "person": entries.c.who}
     found += [column == wanted[name] for name, column in columns.items() if name in wanted]
     if (kind := wanted.get("type", "")).endswith("*"):
         found.append(entries.c.type.startswith(kind[:-1], autoescape=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.jobs.tables import jobs
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage
 
 HOLD_MS = 60_000  # how long a claim lasts unless it is held again; a dead runner's job is free after that
+
+_HANG = "INSERT INTO jobs (tenant_id, name, schedule) VALUES (:tenant, :name, :schedule) ON CONFLICT DO NOTHING"
 
 UNFINISHED = ("running", "interrupted")  # results of a run that nobody saw the end of
 
@@ -31,22 +33,25 @@ class Board:
             found = await connection.execute(select(jobs).where(self._tenant))
             return {row["name"]: dict(row) for row in found.mappings()}
 
-    async def plan(self, name: str, schedule: str, next_ms: int | None, known: bool) -> None:
-        """Set when a job is due next; `known` says that its row is there already."""
-        values = {"schedule": schedule, "next_ms": next_ms}
+    async def plan(self, name: str, schedule: str, next_ms: int | None) -> None:
+        """Set when a job is due next."""
 
         async def write(tx: AsyncConnection) -> None:
-            if known:
-                await tx.execute(update(jobs).where(self._tenant, jobs.c.name == name).values(values))
-            else:
-                await tx.execute(insert(jobs).values(tenant_id=self._storage.tenant_id, name=name, **values))
+            await self._hang(tx, name, schedule)
+            await tx.execute(update(jobs).where(self._tenant, jobs.c.name == name).values(schedule=schedule, next_ms=next_ms))
 
         await self._storage.write(write)
 
-    async def claim(self, name: str, now_ms: int, next_ms: int | None, due_only: bool) -> bool:
+    async def _hang(self, tx: AsyncConnection, name: str, schedule: str) -> None:
+        """See that a job has its row."""
+        values = {"tenant": self._storage.tenant_id, "name": name, "schedule": schedule}
+        await tx.execute(text(_HANG), values)
+
+    async def claim(self, name: str, schedule: str, now_ms: int, next_ms: int | None, due_only: bool) -> bool:
         """Take a job to run it, unless it is running; its next due time is set in the same statement.
 
-        With `due_only` it must be due, or its runner must have died. `next_ms` None leaves the next due time alone.
+        With `due_only` it must be due, or its runner must have died. `next_ms` None leaves the next due time alone: whoever
+        runs a job by hand may come before it was ever planned.
         """
         free = or_(jobs.c.held_until_ms.is_(None), jobs.c.held_until_ms <= now_ms)
         wanted = or_(jobs.c.next_ms <= now_ms, jobs.c.result.in_(UNFINISHED))
@@ -58,6 +63,7 @@ class Board:
             statement = statement.where(wanted)
 
         async def write(tx: AsyncConnection) -> bool:
+            await self._hang(tx, name, schedule)
             return (await tx.execute(statement)).first() is not None
 
         return bool(await self._storage.write(write))

@@ -136,7 +136,7 @@ class Jobs:
             row, schedule = rows.get(name), self._schedule(entry.job)
             entry.next_ms = self._next(entry.job, row, now)
             if row is None or row["next_ms"] != entry.next_ms or row["schedule"] != schedule:
-                await self._board.plan(name, schedule, entry.next_ms, known=row is not None)
+                await self._board.plan(name, schedule, entry.next_ms)
             if row is not None and not entry.running and entry.job.catch_up and row["result"] in UNFINISHED:
                 entry.next_ms = max(now, row["held_until_ms"] or now)
 
@@ -155,7 +155,8 @@ class Jobs:
         """Claim and start one; None when somebody else runs it."""
         now = self._clock.now_ms()
         upcoming = following(entry.job, now, self.zone)
-        claimed = await self._board.claim(entry.job.name, now, upcoming if due_only else None, due_only)
+        schedule = self._schedule(entry.job)
+        claimed = await self._board.claim(entry.job.name, schedule, now, upcoming if due_only else None, due_only)
         if due_only:
             entry.next_ms = upcoming
         if not claimed:

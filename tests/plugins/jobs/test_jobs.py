@@ -195,7 +195,7 @@ async def test_a_run_nobody_saw_the_end_of_is_made_again(house: RegisteredHouse,
     work = Work(house.clock)
     begin(house, work.job(cron="0 3 * * *"))
     await planned(house)
-    await house.jobs._board.claim("chore", house.clock.now_ms(), None, due_only=False)  # what a kill -9 leaves behind
+    await house.jobs._board.claim("chore", "0 3 * * * UTC", house.clock.now_ms(), None, due_only=False)  # what a kill -9 leaves behind
     await house.hub.tasks.stop_all()
     later = ManualClock(house.clock.now_ms() + 5_000)
     async with RegisteredHouse(storage_url, tmp_path, later) as other:
@@ -311,3 +311,15 @@ async def test_a_foreign_job_runs_on_the_second_loop(house: RegisteredHouse) -> 
     assert (await house.ask("POST", "/jobs/foreign/run")).data["last"]["result"] == "ok"
     assert seen.loop is house.hub.second.loop
     assert seen.loop is not asyncio.get_running_loop()
+
+
+async def test_a_job_can_be_run_by_hand_before_it_was_planned(house: RegisteredHouse) -> None:
+    work = Work(house.clock)
+    house.jobs.declare([(False, work.job(cron="0 3 * * *"))], "UTC")
+    await (await house.jobs.run("chore"))
+    [(_, row)] = await house.jobs.listing()
+    assert (len(work.runs), row["result"], row["next_ms"]) == (1, "ok", None)
+    house.hub.tasks.start("jobs", house.jobs.work)
+    await planned(house)
+    [(_, row)] = await house.jobs.listing()
+    assert (len(work.runs), row["result"], row["next_ms"] is not None) == (1, "ok", True)
