@@ -12,6 +12,7 @@ import voluptuous as vol
 from ohmstead.core import validate
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Invalid
+from ohmstead.plugins.ledger import layers
 from ohmstead.plugins.ledger.bindings import MILLIONTHS, plain
 from ohmstead.plugins.ledger.corrections.changes import (
     AnyChange,
@@ -163,13 +164,13 @@ def shown(change: AnyChange) -> dict[str, Any]:
     """A change as `read` takes it, with what it works on."""
     if isinstance(change, Confirm):
         return {"kind": change.kind, "meter_point": change.meter_point, "at": iso(change.to_ms), "start": iso(change.from_ms),
-                "end": iso(change.to_ms), "kwh": kwh(change.mwh)}  # fmt: skip
+                "end": iso(change.to_ms), "kwh": layers.kwh(change.mwh)}  # fmt: skip
     place = {"series": change.series} if isinstance(change, OfReadings) else {"meter_point": change.meter_point}
     found: dict[str, Any] = {"kind": change.kind, **place, "start": iso(change.start_ms), "end": iso(change.end_ms)}
     if isinstance(change, OfReadings) and change.instants:
         found = {"kind": change.kind, **place, "instants": [iso(at_ms) for at_ms in change.instants]}
     if isinstance(change, SetTotal | Spread):
-        found["kwh"] = kwh(change.mwh)
+        found["kwh"] = layers.kwh(change.mwh)
     elif isinstance(change, Shift):
         found["by_s"] = plain(Decimal(change.by_ms) / 1000)
     elif isinstance(change, ReadingScale | IntervalScale | Replace):
@@ -180,7 +181,7 @@ def shown(change: AnyChange) -> dict[str, Any]:
 
 
 def kwh(mwh: int) -> str:
-    """mWh as exact kWh (mL as m³), a decimal text."""
+    """mWh as exact kWh (mL as m³), for texts: without zeros behind."""
     return plain(Decimal(mwh) / MILLIONTHS)
 
 

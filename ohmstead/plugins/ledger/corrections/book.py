@@ -60,6 +60,12 @@ class Book:
             return undone.is_(None)
         return (corrections.c.recorded_ms <= known_at_ms) & or_(undone.is_(None), undone > known_at_ms)
 
+    async def since(self, tx: AsyncConnection, since_ms: int) -> list[tuple[int | None, Correction]]:
+        """All that were made or undone since an instant, with the key of their meter point."""
+        recent = or_(corrections.c.recorded_ms >= since_ms, corrections.c.undone_ms >= since_ms)
+        rows = await tx.execute(select(corrections).where(self._mine, recent).order_by(corrections.c.number))
+        return [(row.point_id, correction(row)) for row in rows]
+
     async def one(self, tx: AsyncConnection, number: int) -> Correction | None:
         """The correction of that number."""
         row = (await tx.execute(select(corrections).where(self._mine, corrections.c.number == number))).first()

@@ -20,7 +20,7 @@ from ohmstead.plugins.ledger.corrections.book import Book
 from ohmstead.plugins.ledger.corrections.changes import AnyChange, Confirm, IntervalScale, OfIntervals, OfReadings, Replace
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.corrections.effect import Effect, differs, reached
-from ohmstead.plugins.ledger.corrections.places import Places, span
+from ohmstead.plugins.ledger.corrections.places import Places, Touched, span
 from ohmstead.plugins.ledger.corrections.stored import check_readings, suspect
 from ohmstead.plugins.ledger.events import CorrectionApplied, CorrectionUndone
 from ohmstead.plugins.ledger.marks import Marks
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage
 
 Write = Callable[[AsyncConnection], Awaitable[Correction]]
-Touched = Sequence[tuple[str, int, int]]  # meter point, start_ms, end_ms
 Signed = tuple[str, str, int]  # reason, author, instant
 UNSIGNED: Signed = ("preview", "preview", 0)
 
@@ -200,11 +199,12 @@ class Corrections:
             trial = await tx.begin_nested()
             await write(tx)
             touched = await self._engine.derive(tx)
-            after = [await self._sheets(tx, *each) for each in touched]
+            days = self._places.days(touched)
+            after = [await self._sheets(tx, *each) for each in days]
             findings = ([], []) if self.inbox is None else await self.inbox.compare(tx, touched)
             await trial.rollback()
-            before = [await self._sheets(tx, *each) for each in touched]
-            return [Changed(slug, *pair) for (slug, _, _), *pair in zip(touched, before, after, strict=True)], findings
+            before = [await self._sheets(tx, *each) for each in days]
+            return [Changed(slug, *pair) for (slug, _, _), *pair in zip(days, before, after, strict=True)], findings
 
         async with self._engine.turn:
             found, findings = await self._storage.write(work)

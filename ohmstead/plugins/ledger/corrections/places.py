@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +14,9 @@ from ohmstead.plugins.ledger.corrections.changes import AnyChange, OfReadings, R
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.marks import Marks, Reach
 from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints
+from ohmstead.plugins.ledger.slots import local
+
+Touched = Sequence[tuple[str, int, int]]  # meter point, start_ms, end_ms
 
 
 class Places:
@@ -47,6 +51,14 @@ class Places:
             found |= dict.fromkeys(more)
         return list(found)
 
+    def days(self, touched: Touched) -> list[tuple[str, int, int]]:
+        """For each meter point the whole local days from its first span to its last."""
+        found: dict[str, tuple[int, int]] = {}
+        for slug, start_ms, end_ms in touched:
+            low, high = found.get(slug, (start_ms, end_ms))
+            found[slug] = min(low, start_ms), max(high, end_ms)
+        return [(slug, *_whole(ZoneInfo(self._points.zone_of(slug)), *each)) for slug, each in found.items()]
+
     async def mark(self, tx: AsyncConnection, change: AnyChange) -> None:
         """Have what a change touches derived anew; in the transaction that writes or undoes it."""
         low, high = span(change)
@@ -56,6 +68,12 @@ class Places:
         for point, binding in self.bound(change.series, low, high):
             end_ms = high if binding.to_ms is None else min(high, binding.to_ms)
             await self._marks.point(tx, point.key, max(low, binding.from_ms), end_ms, Reach.TRACKS)
+
+
+def _whole(zone: ZoneInfo, start_ms: int, end_ms: int) -> tuple[int, int]:
+    first = next(local("day", zone, start_ms, start_ms + 1))
+    last = next(local("day", zone, end_ms - 1, end_ms))
+    return first[0], last[1]
 
 
 def span(change: AnyChange) -> tuple[int, int]:

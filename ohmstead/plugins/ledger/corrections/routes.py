@@ -9,7 +9,7 @@ import voluptuous as vol
 from ohmstead.core import validate
 from ohmstead.core.clock import iso
 from ohmstead.core.route import Call, Reply, Route
-from ohmstead.plugins.ledger import money
+from ohmstead.plugins.ledger import layers, money
 from ohmstead.plugins.ledger.corrections import asked
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.corrections.corrections import Corrections
@@ -112,4 +112,4 @@ def _worth(worth: Worth) -> dict[str, Any]:
 
 
 def _kwh(mwh: int | None) -> str | None:
-    return None if mwh is None else asked.kwh(mwh)
+    return None if mwh is None else layers.kwh(mwh)

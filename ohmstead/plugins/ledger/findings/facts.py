@@ -16,7 +16,7 @@ from ohmstead.plugins.ledger.findings.signals import DayStat, Readings
 from ohmstead.plugins.ledger.import_book import ImportBook
 from ohmstead.plugins.ledger.sheet import Layer
 from ohmstead.plugins.ledger.slots import DAY_MS
-from ohmstead.plugins.ledger.tables import imports, verdicts
+from ohmstead.plugins.ledger.tables import imports, meter_points, verdicts
 from ohmstead.plugins.storage.tables import readings, series
 
 
@@ -71,6 +71,13 @@ class Facts:
         in_force = (imports.c.status == "committed", imports.c.start_ms.is_not(None))
         rows = await conn.execute(select(imports).where(*mine, *in_force).order_by(imports.c.number))
         return [Brought(row.number, row.source, row.recorded_ms, row.start_ms, row.end_ms) for row in rows]
+
+    async def imported_since(self, conn: AsyncConnection, since_ms: int) -> list[tuple[str, int, int]]:
+        """The meter points and spans of what was imported since an instant."""
+        made = imports.join(meter_points, meter_points.c.id == imports.c.point_id)
+        query = select(meter_points.c.slug, imports.c.start_ms, imports.c.end_ms).select_from(made)
+        here = (imports.c.tenant_id == self._tenant_id, imports.c.recorded_ms >= since_ms, imports.c.start_ms.is_not(None))
+        return [(slug, start_ms, end_ms) for slug, start_ms, end_ms in await conn.execute(query.where(*here))]
 
     async def _key(self, conn: AsyncConnection, address: str) -> int | None:
         device, _, quantity = address.partition(".")

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.errors import Conflict, Invalid, NotFound
-from ohmstead.plugins.ledger.corrections.corrections import Corrections, Engine, Touched
+from ohmstead.plugins.ledger.corrections.corrections import Corrections, Engine
 from ohmstead.plugins.ledger.corrections.effect import Effect
+from ohmstead.plugins.ledger.corrections.places import Touched
 from ohmstead.plugins.ledger.events import FindingClosed, FindingOpened, LedgerChanged
 from ohmstead.plugins.ledger.findings.book import FindingBook
 from ohmstead.plugins.ledger.findings.facts import Facts, spans
@@ -41,7 +42,7 @@ Sorted = tuple[str, list[Looked]]  # a meter point, and what was looked at there
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What is new, what is not what is kept, and what is open without a cause any more."""
+    """What is new or there again, what is not as it is kept, and what is open without a cause any more."""
 
     fresh: list[Finding]
     changed: list[Finding]
@@ -74,19 +75,25 @@ class Findings:
             self._dirty.setdefault(slug, set()).update(range(start_ms // DAY_MS, -(-end_ms // DAY_MS)))
 
     async def work(self, task: Task) -> None:
-        """Look at what changed, for ever; first at today and yesterday, which may have changed while nobody looked."""
-        self.note([(point.id, self._clock.now_ms() - DAY_MS, self._clock.now_ms()) for point in self._points])
+        """Look at what changed, for ever; first at the last two days, which may have changed while nobody looked."""
+        await self._note_since(2)
         task.up()
         while True:
             await self._clock.sleep(QUIET_S)
             await self.catch_up()
 
     async def nightly(self) -> int:
-        """Look at the last weeks of every meter point; how many findings are open."""
-        now_ms = self._clock.now_ms()
-        self.note([(point.id, now_ms - NIGHTLY_DAYS * DAY_MS, now_ms) for point in self._points])
+        """Look at the last weeks of every meter point, and at what was said in them; how many findings are open."""
+        await self._note_since(NIGHTLY_DAYS)
         await self.catch_up()
         return len(await self.listing({"status": "open"}, None, 1000))
+
+    async def _note_since(self, days: int) -> None:
+        """Have so many days looked at, and what was corrected or imported in them, however old that is."""
+        now_ms = self._clock.now_ms()
+        self.note([(point.id, now_ms - days * DAY_MS, now_ms) for point in self._points])
+        async with self._storage.read() as conn:
+            self.note(await self._inspector.said_since(conn, now_ms - days * DAY_MS))
 
     async def catch_up(self) -> None:
         """Look at all that changed by now, and tell what has become due."""
@@ -130,12 +137,11 @@ class Findings:
             difference = await self._compare(conn, slug, key, looked)
         fresh, changed = [await self._valued(each) for each in difference.fresh], [await self._valued(each) for each in difference.changed]
         told = [each for each in difference.gone if each.notified_ms is not None]
+        mended = [replace(each, status="closed", closed_ms=now_ms, closed_by="mended") for each in told]
 
         async def work(tx: AsyncConnection) -> None:
-            for each in fresh:
-                await self._book.add(tx, key, each)
-            for each in (*changed, *(replace(each, status="closed", closed_ms=now_ms, closed_by="mended") for each in told)):
-                await self._book.put(tx, each)
+            for each in (*fresh, *changed, *mended):
+                await (self._book.put(tx, each) if each.number else self._book.add(tx, key, each))
             await self._book.drop(tx, [each.number for each in difference.gone if each.notified_ms is None])
 
         if fresh or changed or difference.gone:
@@ -151,15 +157,18 @@ class Findings:
                 named = replace(found, place=f"{each.detector}:{found.place}")
                 groups.setdefault(_identity(named), []).append(named)
         wanted: dict[tuple[str, str], Finding] = {}
+        fresh: set[tuple[str, str]] = set()
         for identity, some in groups.items():
             old = kept.get(identity) or await self._book.same(conn, key, some[0])
+            if old is None or old.status == "closed":
+                fresh.add(identity)
             wanted[identity] = _now(old, some, slug, _left(old, looked), self._clock.now_ms())
         for identity, old in kept.items():
             if identity not in wanted and (left := _left(old, looked)):
                 wanted[identity] = replace(old, found=merged(old.found, left), days=left)
         return Difference(
-            [each for each in wanted.values() if not each.number],
-            [each for identity, each in wanted.items() if each.number and each != kept.get(identity)],
+            [wanted[identity] for identity in wanted if identity in fresh],
+            [each for identity, each in wanted.items() if identity not in fresh and each != kept.get(identity)],
             [old for identity, old in kept.items() if identity not in wanted and old.status == "open"],
         )
 
@@ -229,7 +238,7 @@ class Findings:
             raise Invalid(f"finding {number} has no proposal; correct what is wrong, or dismiss it with a reason")
         self.note([(finding.meter_point, finding.found.start_ms, finding.found.end_ms)])
         await self.catch_up()
-        return await self._after(finding), made
+        return await self._after(finding, who), made
 
     async def preview(self, number: int) -> Effect | None:
         """What accepting it would do; None for a swap. NotFound, Conflict, Invalid."""
@@ -246,10 +255,13 @@ class Findings:
         await self._registrar.put(point, swapped(self._points.bindings(slug), None, remedy.at_ms, *registers))
         await self._engine.caught_up(SWAP_S)
 
-    async def _after(self, finding: Finding) -> Finding:
+    async def _after(self, finding: Finding, who: str) -> Finding:
+        """The finding behind what was accepted: closed by whoever did, if that mended it."""
         async with self._storage.read() as conn:
             found = await self._book.one(conn, finding.number)
-        return found or replace(finding, status="closed", closed_ms=self._clock.now_ms(), closed_by="mended")
+        if found is None:  # nobody had been told of it
+            return replace(finding, status="closed", closed_ms=self._clock.now_ms(), closed_by=who)
+        return await self._put(replace(found, closed_by=who)) if found.status == "closed" else found
 
     async def dismiss(self, number: int, reason: str, who: str) -> Finding:
         """It is no mistake, and stays dismissed whenever it is found again. NotFound; Conflict when it is not open."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ohmstead.plugins.ledger.corrections.amend import touched
 from ohmstead.plugins.ledger.corrections.book import Book
-from ohmstead.plugins.ledger.corrections.changes import Confirm
+from ohmstead.plugins.ledger.corrections.changes import Confirm, OfReadings
 from ohmstead.plugins.ledger.corrections.corrections import Engine
 from ohmstead.plugins.ledger.findings import gaps, imports, registers, signals, tree
 from ohmstead.plugins.ledger.findings.facts import Facts
@@ -68,6 +69,17 @@ class Inspector:
             sums = tree.balance(slug, {each: days[each] for each in signs}, signs, loads)
             found.append(Looked("balance", *span, _since(first, sums)))
         return found
+
+    async def said_since(self, conn: AsyncConnection, since_ms: int) -> list[tuple[str, int, int]]:
+        """The spans of the meter points that were corrected, or imported to, since an instant."""
+        found = await self._facts.imported_since(conn, since_ms)
+        for point, correction in await self._corrections.since(conn, since_ms):
+            change = correction.change
+            if isinstance(change, OfReadings):
+                found += [(each.id, *touched(change)) for each in self._points if _reads(self._points.bindings(each.id), change.series)]
+            elif point is not None:
+                found.append((change.meter_point, change.start_ms, change.end_ms))
+        return [span for span in found if span[0] in self._points]
 
     def trees(self, slug: str) -> set[str]:
         """The meter points whose tree a change of one concerns."""
@@ -137,6 +149,10 @@ class Inspector:
 
 def _since(day: int, found: Sequence[Found]) -> tuple[Found, ...]:
     return tuple(each for each in found if each.day is None or each.day >= day)
+
+
+def _reads(bindings: Sequence[Binding], series: str) -> bool:
+    return any(series in binding.series() for binding in bindings)
 
 
 def _known(sheet: Sheet) -> bool:

@@ -9,6 +9,7 @@ import voluptuous as vol
 from ohmstead.core import validate
 from ohmstead.core.clock import iso
 from ohmstead.core.route import Call, Reply, Route
+from ohmstead.plugins.ledger import layers
 from ohmstead.plugins.ledger.corrections import asked
 from ohmstead.plugins.ledger.corrections.routes import effect
 from ohmstead.plugins.ledger.findings.finding import Cause, Correct, Finding, Remedy, Swap
@@ -87,7 +88,7 @@ def shown(finding: Finding) -> dict[str, Any]:
     money = [{"contract": contract, "currency": currency, "amount": amount} for contract, currency, amount in finding.worth]
     return {
         "id": finding.number, "cause": found.cause.value, "meter_point": finding.meter_point, "series": found.series,
-        "start": iso(found.start_ms), "end": iso(found.end_ms), "kwh": None if found.mwh is None else asked.kwh(found.mwh), "money": money,
+        "start": iso(found.start_ms), "end": iso(found.end_ms), "kwh": None if found.mwh is None else layers.kwh(found.mwh), "money": money,
         "text": f"{found.text} (and {more} more days of that month)" if more > 0 else found.text, "proposal": _remedy(found.remedy),
         "status": finding.status, "found": iso(finding.found_ms), "told": _iso(finding.notified_ms), "closed": _iso(finding.closed_ms),
         "closed_by": finding.closed_by, "reason": finding.reason,

@@ -68,6 +68,8 @@ async def test_undo_of_one_replays_the_rest(house: CorrectedHouse) -> None:
     assert await house.kwh("grid", T0 + DAY, T0 + 2 * DAY) == 20
     await house.ask("POST", f"/corrections/{first['number']}/undo", {"reason": "no"})
     assert await house.kwh("grid", T0 + DAY, T0 + 2 * DAY) == 48
+    shown = (await house.ask("POST", f"/corrections/{second['number']}/undo", {"reason": "no"}, dry_run="true")).data
+    assert [each["after_kwh"] for each in shown["meter_points"]] == ["24.000000", "24.000000"]
     await house.ask("POST", f"/corrections/{second['number']}/undo", {"reason": "no"})
     assert await house.kwh("grid", T0 + DAY, T0 + 2 * DAY) == 24
 
@@ -104,10 +106,13 @@ async def test_a_preview_says_what_applying_does_and_does_nothing(house: Correct
     change = {"kind": "set-total", "meter_point": "grid", "start": DAY1, "end": DAY2, "kwh": 30}
     shown = (await house.ask("POST", "/corrections/preview", change)).data
     [grid] = [each for each in shown["meter_points"] if each["meter_point"] == "grid"]
-    assert grid["days"] == [{"day": DAY1[:10], "before_kwh": "24", "after_kwh": "30"}]
+    assert grid["days"] == [{"day": DAY1[:10], "before_kwh": "24.000000", "after_kwh": "30.000000"}]
     assert {each["meter_point"] for each in shown["meter_points"]} == {"grid", "consumption"}
     assert await house.derived() == before
     assert await house.get("/corrections") == []
+    hour = {**change, "end": iso(T0 + DAY + HOUR), "kwh": 2}
+    shown_hour = (await house.ask("POST", "/corrections/preview", hour)).data
+    assert shown_hour["meter_points"][0]["days"] == [{"day": DAY1[:10], "before_kwh": "24.000000", "after_kwh": "25.500000"}]  # of the whole day
     dry = await house.ask("POST", "/corrections", {**change, "reason": "x"}, dry_run="true")
     assert dry.data == shown
     assert await house.get("/corrections") == []

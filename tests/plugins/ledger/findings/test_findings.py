@@ -23,13 +23,16 @@ async def test_a_suspect_step_is_accepted_undone_and_found_again(house: Correcte
     await leapt(house)
     assert await house.kwh("grid", T0, T0 + 4 * DAY) == 75
     [finding] = await house.found()
-    assert (finding["cause"], finding["kwh"], finding["status"]) == ("suspect", "800", "open")
+    assert (finding["cause"], finding["kwh"], finding["status"]) == ("suspect", "800.000000", "open")
     assert [type(event) for event in house.told] == [FindingOpened]
     done = (await house.ask("POST", f"/findings/{finding['id']}/accept", {})).data
-    assert done["finding"]["status"] == "closed"
+    assert (done["finding"]["status"], done["finding"]["closed_by"]) == ("closed", "owner")
     assert await house.kwh("grid", T0, T0 + 4 * DAY) == 875
     assert [type(event) for event in house.told[1:]] == [CorrectionApplied, FindingClosed]
-    await house.ask("POST", f"/corrections/{done['correction']}/undo", {"reason": "no"})
+    undo = f"/corrections/{done['correction']}/undo"
+    shown = (await house.ask("POST", undo, {"reason": "no"}, dry_run="true")).data
+    assert shown["findings"] == {"close": [], "open": [finding["text"]]}
+    await house.ask("POST", undo, {"reason": "no"})
     assert await house.kwh("grid", T0, T0 + 4 * DAY) == 75
     [again] = await house.found(status="open")
     assert again["id"] == finding["id"]
@@ -83,7 +86,7 @@ async def test_a_gap_proposes_what_was_a_week_or_a_day_before(house: CorrectedHo
     await house.store_all("plug", "power", [row for row in rows if not hole[0] < row[0] < hole[1]])
     [finding] = await house.found(cause="gap")
     assert finding["start"] == iso(hole[0] + HOUR)  # a value holds for the longest gap
-    assert finding["kwh"] == "3"
+    assert finding["kwh"] == "3.000000"
     await house.ask("POST", f"/findings/{finding['id']}/accept", {})
     assert await house.kwh("plug", T0 + 2 * DAY, T0 + 2 * DAY + 23 * HOUR) == 13.8
     assert await house.found(status="open") == []
@@ -110,10 +113,10 @@ async def test_children_above_their_parent_and_what_became_of_it(house: Correcte
     await house.metered("house", every_ms=HOUR, role="custom")
     await house.metered("part", kw=2, every_ms=HOUR, role="custom", parent="house")
     [finding] = await house.found()
-    assert (finding["cause"], finding["meter_point"], finding["kwh"]) == ("children_above_parent", "house", "72")
+    assert (finding["cause"], finding["meter_point"], finding["kwh"]) == ("children_above_parent", "house", "72.000000")
     assert "and 2 more days" in finding["text"]
     await house.correct("interval-scale", meter_point="part", start=iso(T0 + DAY), end=iso(T0 + 2 * DAY), factor="0.4")
     [finding] = await house.found()
-    assert finding["kwh"] == "48"
+    assert finding["kwh"] == "48.000000"
     await house.correct("interval-scale", meter_point="part", start=iso(T0), end=iso(T0 + 3 * DAY), factor="0.4")
     assert await house.found(status="open") == []
