@@ -30,6 +30,7 @@ from ohmstead.plugins.audit.audit import Audit
 from ohmstead.plugins.audit.plugin import AuditPlugin
 from ohmstead.plugins.billing.billing import Billing
 from ohmstead.plugins.billing.plugin import BillingPlugin
+from ohmstead.plugins.billing.reconcile.disputes import Disputes
 from ohmstead.plugins.billing.reconcile.plugin import ReconcilePlugin
 from ohmstead.plugins.devices import configured
 from ohmstead.plugins.devices.locations import HOME
@@ -71,6 +72,8 @@ class Parts:
         self.ledger = Ledger(self.storage, self.devices, hub.bus, hub.clock)
         self.billing = Billing(self.storage, hub.clock, self.devices.locations, self.ledger, self.tariffs, self.prices)
         self.ledger.corrections.valuer = self.billing.valuer
+        self.ledger.archive.holders.append(Disputes(self.storage, self.billing, hub.clock).holds)
+        self.storage.retention.keeper = self.ledger.archive
         self.tariff_records.guards.append(self._keep_needed)
         self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
         self.messaging = Messaging(self.mqtt, self._admit_to_broker, hub.data_dir)

@@ -7,6 +7,7 @@ meanwhile stays. So derivation may be stopped at any point, and done twice, with
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,10 +23,12 @@ from ohmstead.core.events import ReadingsStored
 from ohmstead.core.quantity import Kind
 from ohmstead.core.supervise import Task
 from ohmstead.plugins.ledger.agenda import Agenda, BindingRow, Due
+from ohmstead.plugins.ledger.archive.files import Files
+from ohmstead.plugins.ledger.archive.vault import NEVER, Lost, Vault
 from ohmstead.plugins.ledger.corrections.amend import target
 from ohmstead.plugins.ledger.corrections.book import Book
 from ohmstead.plugins.ledger.corrections.changes import ReadingChange
-from ohmstead.plugins.ledger.echo import Echo
+from ohmstead.plugins.ledger.echo import FOR_EVER, Echo
 from ohmstead.plugins.ledger.events import LedgerChanged
 from ohmstead.plugins.ledger.lists import delete
 from ohmstead.plugins.ledger.marks import Marks, Reach
@@ -41,7 +44,10 @@ if TYPE_CHECKING:
     from ohmstead.plugins.storage.reader import Reader
     from ohmstead.plugins.storage.storage import Storage
 
+log = logging.getLogger(__name__)
+
 REST_S, LONGEST_REST_S = 1.0, 5.0  # between two rounds: readings that come meanwhile share one
+ARCHIVED = 10  # tracks of a portion whose readings are archived
 SHARE = 4  # rests last so many times longer than the work
 
 Touched = Sequence[tuple[str, int, int]]
@@ -69,15 +75,17 @@ class Deriver:
         self._storage, self._bus, self._clock, self._points = storage, bus, clock, points
         self._agenda = Agenda(storage.reader, storage.tenant_id)
         self._tracks = TrackBook(storage)
-        self._readings = Readings(storage.reader)
+        self.vault = Vault(storage, Files(storage.data_dir / "archive"))
+        self.readings = Readings(storage.reader, self.vault)
         self._corrections = Book(storage.tenant_id)
-        self.echo = Echo(storage, points, marks)
+        self.echo = Echo(storage, points, marks, self.readings)
         self.grid = Grid()
         self.turn = asyncio.Lock()  # held from reading to commit, taken before the writer's transaction
         self._wake, self._hurry, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def open(self) -> None:
-        """Read how long slots are. Storage must be open."""
+        """Read how long slots are, and what is archived. Storage must be open."""
+        await self.vault.open()
         rows = await self._storage.reader.rows("SELECT from_day, slot_ms FROM slot_lengths WHERE tenant_id = $1", self._storage.tenant_id)
         self.grid = Grid(rows)
 
@@ -198,6 +206,19 @@ class Deriver:
     async def _plain(self, conn: AsyncConnection, jobs: Sequence[Job]) -> list[Derived]:
         """Jobs whose readings count as they were sent; of those that are not reached, all is left."""
         await self._tracks.resume(conn, jobs)
+        archived, there = self._where(jobs)
+        back = [await self._amended(conn, job, ()) for job in archived[:ARCHIVED]] + [_untouched(job) for job in archived[ARCHIVED:]]
+        return back + await self._there(conn, there)
+
+    def _where(self, jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
+        """Those some of whose readings are archived, and all others."""
+        found: tuple[list[Job], list[Job]] = [], []
+        for job in jobs:
+            found[not self.vault.holds(job.track.series, job.after_ms)].append(job)
+        return found
+
+    async def _there(self, conn: AsyncConnection, jobs: Sequence[Job]) -> list[Derived]:
+        """Jobs whose readings are all in the database."""
         rows = await self._tracks.readings(conn, jobs, PORTION)
         reached = jobs[: len(rows)]
         more = [False] * len(rows)
@@ -216,24 +237,43 @@ class Deriver:
             finish(derived, job, self.grid, some)
 
     async def _amended(self, conn: AsyncConnection, job: Job, changes: Sequence[ReadingChange]) -> Derived:
-        """A job whose readings are corrected below the live layer."""
+        """A job whose readings are corrected below the live layer, or archived."""
         job.dirty = merged(target(changes, *span) for span in job.dirty)
-        await self._tracks.resume(conn, [job])
+        lost: list[Span] = []
+        while True:
+            try:
+                derived = await self._one(conn, job, changes, lost[-1][1] if lost else NEVER)
+            except Lost as error:
+                log.warning("%s", error)
+                lost.append((error.from_ms, error.until_ms))
+                job.dirty = [(max(start_ms, error.until_ms), end_ms) for start_ms, end_ms in job.dirty if end_ms > error.until_ms]
+            else:
+                derived.lost = lost
+                return derived
+
+    async def _one(self, conn: AsyncConnection, job: Job, changes: Sequence[ReadingChange], blind_ms: int) -> Derived:
+        """The same without the archived readings before `blind_ms`, which are lost: what was made of them stays."""
+        if job.dirty:
+            await self._tracks.resume(conn, [job])
+        if not job.dirty or (blind_ms != NEVER and job.head is not None and job.state is None):
+            return Derived(job.track, 0, -1, False, {}, job.head, [], 0, -1, [], (0, 0))
         until_ms = min(job.until_ms, job.track.end_ms)
-        rows, edge_ms = await self._readings.some(conn, job.track, changes, job.after_ms + 1, until_ms)
+        rows, edge_ms = await self.readings.some(conn, job.track, changes, job.after_ms + 1, until_ms, blind_ms)
         derived = await asyncio.to_thread(derive, job, self.grid, rows, edge_ms < until_ms)
         await self._finish(conn, [job], [derived])
         return derived
 
     async def _periods(self, conn: AsyncConnection, job: Job, changes: Sequence[ReadingChange]) -> Derived:
         """A track of deltas: derived in whole days that no period crosses."""
-        rows, span = await self._readings.periods(conn, job.track, changes, (job.dirty[0][0], job.dirty[-1][1]))
+        rows, span = await self.readings.periods(conn, job.track, changes, (job.dirty[0][0], job.dirty[-1][1]))
         return await asyncio.to_thread(deltas, job.track, self.grid, rows, span)
 
     async def _write(self, tx: AsyncConnection, portion: Portion) -> Touched:
         due, done = portion.due, portion.done
         await self._unmoved(tx, due.bindings)
         await self._tracks.write(tx, done, portion.stale)
+        spans = [(each.track.point, each.first_day, FOR_EVER if each.to_the_end else each.last_day) for each in done]
+        await self.vault.unseal(tx, spans)
         engine = self._storage.engine_name
         await delete(tx, engine, "ledger_marks", ("series_id", "day", "generation"), due.series_marks)
         await delete(tx, engine, "point_marks", ("id",), [(number,) for number in due.point_marks])

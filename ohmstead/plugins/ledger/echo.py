@@ -20,6 +20,7 @@ from ohmstead.plugins.ledger.days import Said, sheets
 from ohmstead.plugins.ledger.import_book import ImportBook
 from ohmstead.plugins.ledger.marks import Marks, Reach
 from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints
+from ohmstead.plugins.ledger.readings import Readings
 from ohmstead.plugins.ledger.rolling import Roll, Rolling
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
 from ohmstead.plugins.ledger.slots import DAY_MS, Grid
@@ -102,8 +103,8 @@ def _last(bounds: Sequence[Bound]) -> int:
 class Echo:
     """Makes anew, in the transaction that wrote the tracks, what lies over them."""
 
-    def __init__(self, storage: Storage, points: MeterPoints, marks: Marks) -> None:
-        self._storage, self._points, self._marks = storage, points, marks
+    def __init__(self, storage: Storage, points: MeterPoints, marks: Marks, readings: Readings) -> None:
+        self._storage, self._points, self._marks, self._readings = storage, points, marks, readings
         self.stack = Stack(storage.reader)
         self.rolling = Rolling(storage)
         self._imports = ImportBook(storage.tenant_id)
@@ -209,12 +210,8 @@ class Echo:
 
     async def _own(self, tx: AsyncConnection, key: int, tracks: Sequence[Track]) -> int | None:
         """Where a meter point's own readings begin."""
-        firsts = []
-        for track in tracks:
-            if track.point == key:
-                values = {"series": track.series, "start": track.rules.start_ms, "end": track.end_ms}
-                firsts.append((await tx.execute(_FIRST, values)).scalar())
-        return await self._imports.first_own_ms(tx, key, firsts)
+        firsts = [await self._readings.first_ms(tx, track) for track in tracks if track.point == key]
+        return min([at_ms for at_ms in firsts if at_ms is not None], default=None)
 
     async def would(
         self, conn: AsyncConnection, point: MeterPoint, span: Span, also: int, tracks: Sequence[Track], bounds: Bounds, grid: Grid
@@ -295,11 +292,6 @@ def _known(change: Change, done: Iterable[Change]) -> bool:
 
 
 _IMPORTED = text("SELECT DISTINCT point_id FROM imports WHERE status = 'committed'")
-_FIRST = text("""
-    SELECT min(at_ms) FROM (
-        SELECT (SELECT min(at_ms) FROM readings WHERE series_id = :series AND at_ms >= :start AND at_ms < :end) AS at_ms
-        UNION ALL SELECT (SELECT min(from_ms) FROM deltas WHERE series_id = :series AND at_ms > :start AND from_ms < :end)) firsts
-""")
 _EXTENT = text("""
     SELECT
         (SELECT CAST(min(t.day) AS BIGINT) * 86400000 FROM track_days t

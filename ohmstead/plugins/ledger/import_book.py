@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -175,11 +175,6 @@ class ImportBook:
         rows = await tx.execute(_CLASHES, {"point": point_id, "layer": int(layer), "known": LATEST_MS, "also": also})
         return [Clash(*map(int, row)) for row in rows]
 
-    async def first_own_ms(self, tx: AsyncConnection, point_id: int, firsts: Iterable[int | None]) -> int | None:
-        """Where a meter point's own readings begin: at the earliest of `firsts`, or its first sealed day."""
-        sealed = (await tx.execute(_SEALED, {"point": point_id})).scalar()
-        return min([at for at in (*firsts, sealed) if at is not None], default=None)
-
 
 def _import(row: RowMapping) -> Import:
     fields: dict[str, Any] = {name: row[name] for name in Import.__struct_fields__}
@@ -253,4 +248,3 @@ _CLASHES = text(f"""
         WINDOW same AS (PARTITION BY p.start_ms, p.end_ms ORDER BY i.number)
     ) pairs WHERE before IS NOT NULL AND before <> mwh GROUP BY earlier, number ORDER BY earlier, number
 """)  # noqa: S608
-_SEALED = text("SELECT CAST(min(day) AS BIGINT) * 86400000 FROM seals WHERE point_id = :point")

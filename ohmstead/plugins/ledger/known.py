@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.days import Said
 from ohmstead.plugins.ledger.echo import Bounds, Change, Resolver
-from ohmstead.plugins.ledger.readings import Readings
 from ohmstead.plugins.ledger.rebuild import rebuild
 from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.ledger.strata import lay
@@ -30,7 +29,7 @@ class KnownResolver(Resolver):
 
     def __init__(self, deriver: Deriver, points: MeterPoints, bounds: Bounds, tracks: Sequence[Track], known_at_ms: int) -> None:
         super().__init__(deriver.echo.stack, points, deriver.grid, bounds)
-        self._echo, self._readings, self._tracks, self._at_ms = deriver.echo, Readings(deriver.reader), tracks, known_at_ms
+        self._echo, self._readings, self._tracks, self._at_ms = deriver.echo, deriver.readings, tracks, known_at_ms
 
     @classmethod
     async def at(

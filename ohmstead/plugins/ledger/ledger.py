@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.errors import Invalid
+from ohmstead.plugins.ledger.archive.archive import Archive
 from ohmstead.plugins.ledger.automatic import Automatic
 from ohmstead.plugins.ledger.corrections.corrections import Corrections
 from ohmstead.plugins.ledger.deriver import Deriver
@@ -38,6 +39,7 @@ class Ledger:
         self.points = MeterPoints(devices.locations)
         self.marks = Marks(storage)
         self.deriver = Deriver(storage, bus, clock, self.points, self.marks)
+        self.archive = Archive(storage, self.deriver.vault, self.points, self.deriver)
         self.reading = Reading(self.points, self.deriver)
         self.verifier = Verifier(storage, self.points, self.deriver)
         self.registrar = Registrar(storage, clock, self.points, self.marks, self.wake)

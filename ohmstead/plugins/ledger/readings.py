@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
+from ohmstead.plugins.ledger.archive.vault import NEVER
 from ohmstead.plugins.ledger.corrections.amend import amend, amend_deltas, source, target
 from ohmstead.plugins.ledger.corrections.changes import ReadingChange, Shift
 from ohmstead.plugins.ledger.slots import DAY_MS
 
 if TYPE_CHECKING:
+    from ohmstead.plugins.ledger.archive.vault import Vault
     from ohmstead.plugins.ledger.tracks import Span, Track
     from ohmstead.plugins.storage.reader import Reader
 
@@ -27,15 +29,21 @@ Changes = Sequence[ReadingChange]
 class Readings:
     """Reads them; each method takes the connection it is to run on."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, reader: Reader, vault: Vault) -> None:
+        self._reader, self._vault = reader, vault
 
-    async def some(self, conn: AsyncConnection, track: Track, changes: Changes, start_ms: int, end_ms: int) -> tuple[Rows, int]:
-        """Readings that count in [start, end), in order of time, and up to where these are all."""
+    async def some(
+        self, conn: AsyncConnection, track: Track, changes: Changes, start_ms: int, end_ms: int, blind_ms: int = NEVER
+    ) -> tuple[Rows, int]:
+        """Readings that count in [start, end), in order of time, and up to where these are all; those archived are among them.
+
+        Lost, when those cannot be read; `blind_ms` does without the ones archived of the days before.
+        """
         farthest, most = max((abs(change.by_ms) for change in changes if isinstance(change, Shift)), default=-1), PORTION
         while True:
             low, high = source(changes, start_ms, end_ms)
             rows: Rows = await self._reader.fetch(conn, _READINGS, track.series, low, high, most)
+            rows = await self._vault.add(conn, track.series, (low, high), rows, most, blind_ms)
             edge_ms = end_ms if len(rows) < most else rows[-1][0] - farthest
             if edge_ms > start_ms:
                 break
@@ -43,6 +51,13 @@ class Readings:
         if not changes:
             return rows, edge_ms
         return await asyncio.to_thread(_counted, changes, rows, start_ms, edge_ms), edge_ms
+
+    async def first_ms(self, conn: AsyncConnection, track: Track) -> int | None:
+        """When the first reading of a track was, or its first delta began."""
+        span = track.rules.start_ms, track.end_ms
+        [(there,)] = await self._reader.fetch(conn, _FIRST, track.series, *span)
+        archived = await self._vault.first_ms(conn, track.series, *span)
+        return min([at_ms for at_ms in (there, archived) if at_ms is not None], default=None)
 
     async def periods(
         self, conn: AsyncConnection, track: Track, changes: Changes, span: Span
@@ -69,4 +84,9 @@ def _counted(changes: Changes, rows: Rows, start_ms: int, end_ms: int) -> Rows:
 
 
 _READINGS = "SELECT at_ms, value FROM readings WHERE series_id = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms LIMIT $4"
+_FIRST = """
+    SELECT min(at_ms) FROM (
+        SELECT (SELECT min(at_ms) FROM readings WHERE series_id = $1 AND at_ms >= $2 AND at_ms < $3) AS at_ms
+        UNION ALL SELECT (SELECT min(from_ms) FROM deltas WHERE series_id = $1 AND at_ms > $2 AND from_ms < $3)) firsts
+"""
 _PERIODS = "SELECT at_ms, from_ms, value FROM deltas WHERE series_id = $1 AND at_ms > $2 AND from_ms < $3 ORDER BY at_ms, from_ms"

@@ -236,14 +236,23 @@ findings = Table(
     sqlite_autoincrement=True,
 )
 
-seals = Table(  # days whose raw readings have left the database
+seals = Table(  # days of meter points some of whose raw readings have left the database
     "seals",
     metadata,
     Column("point_id", Integer, primary_key=True),
     Column("day", Integer, primary_key=True),
-    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the day's tracks and layers
-    Column("anchor", LargeBinary),  # the last kept reading and m
-    Column("archive", Text),  # file below data/archive that holds the readings
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the day's tracks, the states to go on from among them
+)
+
+archived_days = Table(  # what the archive holds; readings that came since may be in the database beside it
+    "archived_days",
+    metadata,
+    Column("series_id", Integer, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("file", Text, nullable=False),  # below data/archive
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the readings, see archive/digest.py
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
 )
 
 TABLES = Tables("ledger", Path(__file__).parent / "migrations")

@@ -86,6 +86,9 @@ class TrackBook:
         await self._storage.bulk(tx, "track_heads", ("binding_id", "term", "last_ms", "state"), heads)
         await delete(tx, self._engine, "verdicts", ("binding_id", "term", "at_ms", "from_ms"), stale)
         await self._storage.bulk(tx, "verdicts", _VERDICT, [row for each in done for row in _verdicts(each)])
+        for each in done:
+            for from_ms, until_ms in each.lost:
+                await tx.execute(_LOST, {"binding": each.track.key[0], "term": each.track.key[1], "at": until_ms - 1, "from": from_ms})
 
     async def _each(self, conn: AsyncConnection, sql: str, params: Sequence[Sequence[Any]]) -> list[list[tuple[Any, ...]]]:
         return await self._reader.fetch_each(conn, sql, params, MOST)
@@ -111,4 +114,8 @@ _VERDICTS = """
     SELECT at_ms, from_ms FROM verdicts WHERE binding_id = $1 AND term = $2 AND at_ms > $3 AND at_ms <= $4 ORDER BY at_ms LIMIT $5
 """
 _VERDICT = ("binding_id", "term", "at_ms", "from_ms", "verdict", "before_mwh", "mwh", "step_mwh")
+_LOST = text("""
+    INSERT INTO verdicts (binding_id, term, at_ms, from_ms, verdict, before_mwh, mwh, step_mwh)
+    VALUES (:binding, :term, :at, :from, 'sealed', 0, 0, 0) ON CONFLICT DO NOTHING
+""")
 _CLEAR = text("DELETE FROM track_days WHERE binding_id = :binding AND term = :term AND day >= :first AND day <= :last")

@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
 from ohmstead.core.errors import Unavailable
+from ohmstead.plugins.ledger.archive.vault import Lost
 from ohmstead.plugins.ledger.days import Day, Said
+from ohmstead.plugins.ledger.derive.state import State
 from ohmstead.plugins.ledger.echo import FOR_EVER, Change, Resolver
 from ohmstead.plugins.ledger.points import MeterPoint
-from ohmstead.plugins.ledger.readings import Readings
-from ohmstead.plugins.ledger.rebuild import rebuild
+from ohmstead.plugins.ledger.rebuild import Rebuilt, rebuild
 from ohmstead.plugins.ledger.rolling import FINER, Roll
 from ohmstead.plugins.ledger.rollups import RESOLUTIONS, Rollup
 from ohmstead.plugins.ledger.sheet import Layer
@@ -56,6 +57,7 @@ class Verified:
     days: int = 0
     rollups: int = 0
     differences: list[Difference] = field(default_factory=list)
+    sealed: dict[str, set[int]] = field(default_factory=dict)  # UTC days of meter points that were not derived again, but have their seal
 
 
 class Verifier:
@@ -63,7 +65,7 @@ class Verifier:
 
     def __init__(self, storage: Storage, points: MeterPoints, deriver: Deriver) -> None:
         self._storage, self._points, self._deriver = storage, points, deriver
-        self._readings = Readings(storage.reader)
+        self._archive = deriver.vault.book
 
     async def verify(self, slugs: Sequence[str] | None = None) -> Verified:
         """Compare these meter points, or all. NotFound; Unavailable when readings come in faster than they are derived."""
@@ -125,19 +127,51 @@ class Verifier:
         kept = (await stack.stored_each(conn, {point.key: bounds.get(point.key, ())}, {point.key: ALWAYS}))[point.key]
         made = Stored({key: {} for key in kept.tracks})
         for track in mine:
-            changes = await self._deriver.echo.corrections.of_series(conn, [track.address])
-            again = await rebuild(conn, self._readings, track, changes.get(track.address, ()), self._deriver.grid)
             [stored] = await stack.tracks(conn, [track.key], *ALWAYS)
+            again, after_ms = await self._again(conn, point, track, stored, found)
             if track.key in made.tracks:
                 made.tracks[track.key] = again.days
             found.days += len(again.days)
             found.differences += _differences(point.id, _spoken("live", stored.values()), _spoken("live", again.days.values()), _day)
             verdicts = {("verdict", each.at_ms, each.from_ms): f"{each.cause} {each.mwh} mWh" for each in again.verdicts}
-            rows = await self._storage.reader.fetch(conn, _VERDICTS, *track.key)
+            rows = await self._storage.reader.fetch(conn, _VERDICTS, *track.key, after_ms)
             told = {("verdict", at_ms, from_ms): f"{cause} {mwh} mWh" for at_ms, from_ms, cause, mwh in rows}
             found.differences += _differences(point.id, told, verdicts, str)
         await self._layers(conn, point, kept, made, tracks, found)
         return made.resolved()
+
+    async def _again(
+        self, conn: AsyncConnection, point: MeterPoint, track: Track, stored: Mapping[int, Day], found: Verified
+    ) -> tuple[Rebuilt, int]:
+        """A track as it comes out again, and from where on it does: until there archived readings are lost, and it is as stored."""
+        changes = (await self._deriver.echo.corrections.of_series(conn, [track.address])).get(track.address, ())
+        state: State | None = None
+        while True:
+            try:
+                made = await rebuild(conn, self._deriver.readings, track, changes, self._deriver.grid, state)
+            except Lost as lost:
+                rows = await self._storage.reader.fetch(conn, _NEXT, *track.key, lost.until_ms // DAY_MS)
+                state = State.decode(rows[0][0]) if rows else None
+                if state is None:
+                    made, after_ms = Rebuilt({}, []), LATEST_MS
+                    break
+            else:
+                after_ms = -LATEST_MS if state is None else (state.kept_ms // DAY_MS + 1) * DAY_MS
+                break
+        kept = {day: row for day, row in stored.items() if day * DAY_MS < after_ms}
+        if after_ms != -LATEST_MS:
+            await self._check_seals(conn, point, kept, found)
+        days = {day: row for day, row in made.days.items() if day * DAY_MS >= after_ms}
+        return Rebuilt(kept | days, [each for each in made.verdicts if each.at_ms >= after_ms]), after_ms
+
+    async def _check_seals(self, conn: AsyncConnection, point: MeterPoint, days: Iterable[int], found: Verified) -> None:
+        """Compare days that cannot be derived again with their seals."""
+        sealed, broken = await self._archive.seals(conn, point.key), await self._archive.broken(conn, point.key)
+        for day in days:
+            found.sealed.setdefault(point.id, set()).add(day)
+            if day not in sealed or day in broken:
+                what = "not what was sealed" if day in sealed else "no seal, and no readings"
+                found.differences.append(Difference(point.id, "live", day * DAY_MS, what, None))
 
     async def _layers(
         self, conn: AsyncConnection, point: MeterPoint, kept: Stored, made: Stored, tracks: Sequence[Track], found: Verified
@@ -185,5 +219,8 @@ def _rollup(rollup: Rollup) -> str:
     return f"{rollup.mwh} mWh, {rollup.covered_ms} ms, peaks {rollup.peak_15_mwh} and {rollup.peak_60_mwh} mWh"
 
 
-_VERDICTS = "SELECT at_ms, from_ms, verdict, step_mwh FROM verdicts WHERE binding_id = $1 AND term = $2 ORDER BY at_ms, from_ms"
+_VERDICTS = """
+    SELECT at_ms, from_ms, verdict, step_mwh FROM verdicts WHERE binding_id = $1 AND term = $2 AND at_ms >= $3 ORDER BY at_ms, from_ms
+"""
+_NEXT = "SELECT state FROM track_days WHERE binding_id = $1 AND term = $2 AND day >= $3 AND state IS NOT NULL ORDER BY day LIMIT 1"
 _LAYERS = "SELECT layer, day, slot_ms, energy, cover, origin FROM layer_days WHERE point_id = $1 ORDER BY layer, day"

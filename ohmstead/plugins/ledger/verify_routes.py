@@ -28,6 +28,7 @@ def routes(ledger: Ledger) -> list[Route]:
             for each in found.differences[:SHOWN]
         ]
         return {"same": not found.differences, "meter_points": found.meter_points, "days": found.days, "rollups": found.rollups,
+                "sealed_days": {slug: len(days) for slug, days in found.sealed.items()},
                 "different": len(found.differences), "differences": differences}  # fmt: skip
 
     summary = "Derive everything again from the readings, and compare it byte for byte with what is stored"

@@ -63,6 +63,7 @@ class Storage:
 
     def __init__(self, url: str, data_dir: Path, clock: Clock, bus: Bus, durability: str = "process") -> None:
         self.address = engine.locate(url, data_dir)
+        self.data_dir = data_dir
         self.tenant_id = HOME
         self._clock = clock
         self._durability = durability

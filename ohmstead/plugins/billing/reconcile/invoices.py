@@ -77,6 +77,13 @@ class Invoices:
         async with self._storage.read() as connection:
             return [msgspec.json.decode(body) for body in (await connection.execute(query)).scalars()]
 
+    async def since(self, at_ms: int) -> list[Invoice]:
+        """All that end after an instant and whose contract is there."""
+        query = select(table.c.body, table.c.contract_id).where(self._tenant, table.c.end_ms > at_ms).order_by(table.c.id)
+        async with self._storage.read() as connection:
+            found = (await connection.execute(query)).all()
+        return [self._read(row.body) for row in found if row.contract_id in self._contracts]
+
     def _row(self, made: Invoice) -> dict[str, Any]:
         return {
             "id": made.id, "contract_id": made.contract, "start_ms": made.start_ms, "end_ms": made.end_ms,

@@ -144,8 +144,16 @@ def _derived() -> None:
         sa.Column("point_id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("digest", sa.LargeBinary, nullable=False),
-        sa.Column("anchor", sa.LargeBinary),
-        sa.Column("archive", sa.Text),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "archived_days",
+        sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("file", sa.Text, nullable=False),
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("first_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_ms", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
 
