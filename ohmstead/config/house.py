@@ -23,6 +23,7 @@ from ohmstead.core.errors import ConfigError
 from ohmstead.plugins.devices import configured
 from ohmstead.plugins.history.restore import restore
 from ohmstead.plugins.storage.engine import locate
+from ohmstead.plugins.support.facts import Traffic
 from ohmstead.web.health import Probe
 from ohmstead.web.server import Web
 
@@ -96,6 +97,8 @@ class House:
         ends.push_async_callback(parts.audit.close)
         await parts.devices.open()
         ends.push_async_callback(parts.devices.close)
+        await parts.people.open()
+        ends.callback(parts.notifiers.close)
         await parts.tariff_records.open()
         await parts.ledger.open()
         await parts.billing.open()
@@ -165,6 +168,7 @@ def database(document: Document, folder: Path) -> Mapping[str, str]:
 def make_web(parts: Parts, checked: Checked) -> Web:
     """A web server with nothing but its own routes, and with what the house tells it about itself."""
     given = checked.sections["web"]
+    parts.notifiers.unsubscribe.external_url = given.get("external_url")
     web = Web(
         parts.hub, given["host"], given["port"], external_url=given.get("external_url"), verify=parts.devices.verify,
         locate=parts.devices_in, log_requests=checked.sections["log"]["requests"],
@@ -176,4 +180,5 @@ def make_web(parts: Parts, checked: Checked) -> Web:
     web.metrics.numbers["devices_online"] = lambda: sum(entry.status == "online" for entry in parts.devices)
     web.metrics.numbers["queue_jobs_pending"] = lambda: parts.jobs.pending
     web.metrics.queries = parts.storage.queries
+    parts.support.traffic = lambda: Traffic(*web.metrics.traffic())
     return web

@@ -40,10 +40,15 @@ from ohmstead.plugins.history.plugin import HistoryPlugin
 from ohmstead.plugins.jobs.jobs import Jobs
 from ohmstead.plugins.ledger.ledger import Ledger
 from ohmstead.plugins.ledger.plugin import LedgerPlugin
+from ohmstead.plugins.notifiers.notifiers import Notifiers
+from ohmstead.plugins.notifiers.plugin import NotifiersPlugin
+from ohmstead.plugins.people.people import People
+from ohmstead.plugins.people.plugin import PeoplePlugin
 from ohmstead.plugins.protocols import Protocols
 from ohmstead.plugins.protocols.mqtt import Mqtt
 from ohmstead.plugins.reports.plugin import ReportsPlugin
 from ohmstead.plugins.storage.storage import Storage
+from ohmstead.plugins.support.plugin import SupportPlugin
 from ohmstead.plugins.tariffs.plugin import TariffsPlugin
 from ohmstead.plugins.tariffs.prices.book import PriceBook
 from ohmstead.plugins.tariffs.prices.plugin import PricesPlugin
@@ -77,10 +82,13 @@ class Parts:
         self.tariff_records.guards.append(self._keep_needed)
         self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
         self.messaging = Messaging(self.mqtt, self._admit_to_broker, hub.data_dir)
+        self.support = SupportPlugin(hub, self.storage, lambda: self.mqtt.reason)
         self.protocols = Protocols(hub.clock, self.mqtt, hub.quantities)
+        self.people = People(self.storage, hub.clock, hub.data_dir, lambda: self.devices.locations.zone_of(HOME))
+        self.notifiers = Notifiers(self.storage, self.people, hub.bus, hub.clock, hub.data_dir, self.protocols.http())
         self._foreign: dict[str, Plugin] = {}  # section -> the plugin that it is of, unless that ships with us
         for service in (self.storage, self.devices, self.jobs, self.audit, self.tariffs, self.prices, self.ledger, self.billing, self.mqtt,
-                        self.protocols):  # fmt: skip
+                        self.protocols, self.people, self.notifiers):  # fmt: skip
             hub.provide(service)
         for name, plugin in self._shipped().items():
             hub.plugins.add(name, plugin)
@@ -91,6 +99,8 @@ class Parts:
             "devices": DevicesPlugin(self.devices),
             "jobs": self.jobs,
             "audit": AuditPlugin(self.audit, self.hub.clock, self.hub.bus, (audited.LEDGER,)),
+            "people": PeoplePlugin(self.people),
+            "notifiers": NotifiersPlugin(self.notifiers),
             "tariffs": TariffsPlugin(self.tariffs, self._tariff_routes()),
             "prices": PricesPlugin(self.prices),
             "ledger": LedgerPlugin(self.ledger),
@@ -98,6 +108,7 @@ class Parts:
             "analytics": AnalyticsPlugin(self.ledger, self.billing, self.devices, self.storage, self.hub),
             "reconcile": ReconcilePlugin(),
             "reports": ReportsPlugin(),
+            "support": self.support,
             "history": HistoryPlugin(self.storage, self.devices, self.hub.clock),
             "native": Native(self.devices.report, self.storage.history.period_start),
             "mqtt_topics": mqtt_topics,

@@ -31,6 +31,10 @@ class Unavailable(OhmsteadError):
         self.retry_after_s = retry_after_s
 
 
+class Unanswered(Unavailable):
+    """The other side went away before it answered: nobody knows whether it did what was asked."""
+
+
 class Refused(OhmsteadError):
     """The other side does not accept our credentials: trying again only locks the account."""
 

@@ -116,6 +116,10 @@ class Protocols:
         self.home.bind()
         return Context(device, self, after_stored or (lambda callback: callback()))
 
+    def http(self) -> Http:
+        """A way to speak HTTP that is no device's."""
+        return Http(self.sessions, self.clock, self.home)
+
     async def close(self) -> None:
         """Close every connection of every device."""
         self.modbus.close()

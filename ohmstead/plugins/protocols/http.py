@@ -16,7 +16,7 @@ from yarl import URL
 
 from ohmstead import __version__
 from ohmstead.core.clock import Clock
-from ohmstead.core.errors import ConfigError, OhmsteadError, Refused, Unavailable, Unsupported
+from ohmstead.core.errors import ConfigError, OhmsteadError, Refused, Unanswered, Unavailable, Unsupported
 from ohmstead.plugins.protocols.home import Home
 from ohmstead.plugins.protocols.tcp import why
 
@@ -25,6 +25,10 @@ LIMIT = 1_000_000  # bytes of an answer
 REDIRECTS = 3
 PER_HOST = 4  # small devices serve few connections at once
 LONGEST_RETRY_S = 3600.0
+
+
+class Gone(Unsupported):
+    """What was asked for is not there (404, 410)."""
 
 
 class Sessions:
@@ -128,6 +132,12 @@ class Http:
         raw = await self._fetch("POST", url, timeout_s, limit, data=msgspec.json.encode(body), headers=headers)
         return _json(url, raw) if raw.strip() else None
 
+    async def post(
+        self, url: str, body: bytes, *, headers: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S, limit: int = LIMIT
+    ) -> bytes:
+        """Send `body` as it is; the bytes of the answer. Gone for 404 and 410."""
+        return await self._fetch("POST", url, timeout_s, limit, data=body, headers=headers)
+
     async def _fetch(self, method: str, url: str, timeout_s: float, limit: int, **request: Any) -> bytes:
         address = _address(url)
 
@@ -137,9 +147,11 @@ class Http:
         try:
             return await self._home.run(timed)
         except TimeoutError:
-            raise Unavailable(f"{_place(url)} does not answer within {timeout_s:g} s") from None
-        except aiohttp.ClientError as error:
+            raise Unanswered(f"{_place(url)} does not answer within {timeout_s:g} s") from None
+        except aiohttp.ClientConnectorError as error:
             raise Unavailable(f"{_place(url)}: {_tell(error)}") from error
+        except aiohttp.ClientError as error:
+            raise Unanswered(f"{_place(url)}: {_tell(error)}") from error
 
     async def _request(self, method: str, url: URL, limit: int, request: dict[str, Any]) -> bytes:
         trust = await self._trusted()
@@ -183,7 +195,7 @@ class Http:
         text = f"{place} answers {status} {response.reason or ''}".rstrip() + (f": {said}" if said else "")
         if status in (408, 425, 429) or status >= 500:
             return Unavailable(text, _retry_after_s(response))
-        return Unsupported(text)
+        return Gone(text) if status in (404, 410) else Unsupported(text)
 
 
 def _address(url: str) -> URL:

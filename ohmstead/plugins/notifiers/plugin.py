@@ -1,0 +1,53 @@
+"""What the notifiers declare to the house."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ohmstead.core.plugin import Channel, Job, Section, Tables, hookimpl
+from ohmstead.core.route import Route
+from ohmstead.plugins.notifiers.notifiers import Notifiers
+from ohmstead.plugins.notifiers.routes import NotificationRoutes
+from ohmstead.plugins.notifiers.schemas import SECTION
+from ohmstead.plugins.notifiers.tables import TABLES
+
+if TYPE_CHECKING:
+    from ohmstead.core.hub import Hub
+
+
+class NotifiersPlugin:
+    """The notifiers, as a plugin like anyone's."""
+
+    def __init__(self, notifiers: Notifiers) -> None:
+        self._notifiers = notifiers
+
+    @hookimpl
+    def ohmstead_tables(self) -> list[Tables]:
+        """The outbox and what belongs to it."""
+        return [TABLES]
+
+    @hookimpl
+    def ohmstead_sections(self, hub: Hub) -> list[Section]:
+        """`notifications:`."""
+        return [Section("notifications", SECTION, self._notifiers.apply, "how messages are sent", default={})]
+
+    @hookimpl
+    def ohmstead_notifiers(self, hub: Hub) -> list[Channel]:
+        """The channels that come with Ohmstead."""
+        return self._notifiers.channels()
+
+    @hookimpl
+    def ohmstead_routes(self, hub: Hub) -> list[Route]:
+        """`/notifications`."""
+        return NotificationRoutes(self._notifiers, hub.clock).all()
+
+    @hookimpl
+    def ohmstead_jobs(self, hub: Hub) -> list[Job]:
+        """Forgetting what is old."""
+        return [Job("notifications", self._notifiers.prune, cron="41 3 * * *", description="forget messages older than 90 days")]
+
+    @hookimpl
+    def ohmstead_started(self, hub: Hub) -> None:
+        """Send from now on."""
+        self._notifiers.routing.gather(hub)
+        hub.tasks.start("notifications", self._notifiers.sender.work)
