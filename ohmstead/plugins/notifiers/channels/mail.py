@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Any
 
@@ -76,7 +77,7 @@ class Mail:
 
     def _compose(self, message: Message, account: Account, to: tuple[str, ...]) -> EmailMessage:
         letter = self._letters.write(message)
-        mail = EmailMessage()
+        mail = EmailMessage(SMTP.clone(cte_type="7bit"))  # not every server takes 8 bits
         mail["Message-ID"] = f"<{message.id}@{account.sender.rpartition('@')[2]}>"
         mail["Date"] = format_datetime(from_ms(message.at_ms))
         mail["From"] = Address(account.sender_name, addr_spec=account.sender)

@@ -1,0 +1,81 @@
+"""A real SMTP server on port 0 that can be slow, refuse, or hang up in mid-message."""
+
+from __future__ import annotations
+
+import asyncio
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+class SmtpSink:
+    """Use it with `async with`; `mails` are those it took, `url(...)` its address as Apprise writes it."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.envelopes: list[Envelope] = []
+        self.refusals: dict[str, str] = {}  # recipient -> the answer to RCPT
+        self.answer: str | None = None  # to DATA, instead of taking the message
+        self.delay_s = 0.0  # before the answer to DATA
+        self.hang_up = 0  # so many messages are read, and the line is cut instead of an answer
+        self.hang_up_after = 0  # the same, but the message is kept: taken, and nobody is told
+        self.held: asyncio.Event | None = None  # set it to let the answers to DATA go
+        self.connections = 0
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> SmtpSink:
+        self._server = await asyncio.get_running_loop().create_server(self._protocol, "127.0.0.1", 0)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        if self.held is not None:
+            self.held.set()
+        await asyncio.sleep(0.01)
+
+    def _protocol(self) -> SMTP:
+        self.connections += 1
+        return _Quiet(self, hostname="sink.test", loop=asyncio.get_running_loop())
+
+    def url(self, to: str = "sam@house.test", sender: str = "hub@house.test") -> str:
+        return f"mailto://127.0.0.1:{self.port}/?from={sender}&to={to}"
+
+    @property
+    def account(self) -> str:
+        return f"mailto://127.0.0.1:{self.port}/?from=hub@house.test&to=nobody@house.test"
+
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        if address in self.refusals:
+            return self.refusals[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
+        if self.hang_up:
+            self.hang_up -= 1
+            server.transport.abort()
+            return "250 nobody hears this"
+        if self.answer is not None:
+            return self.answer
+        self.envelopes.append(envelope)
+        self.mails.append(message_from_bytes(envelope.content or b"", policy=policy.default))  # type: ignore[arg-type]
+        if self.hang_up_after:
+            self.hang_up_after -= 1
+            server.transport.abort()
+            return "250 nobody hears this"
+        if self.held is not None:
+            await self.held.wait()
+        return f"250 taken as {len(self.mails)}"
+
+
+class _Quiet(SMTP):
+    """Without the library's warnings about plain text."""
+
+    def __init__(self, handler: Any, **options: Any) -> None:
+        super().__init__(handler, **options)

@@ -1,0 +1,25 @@
+"""Sinks for messages, and databases of each engine in turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
+from tests.fakes.http_sink import HttpSink
+from tests.fakes.smtp_sink import SmtpSink
+
+__all__ = ["hook", "mail", "postgres", "postgres_url", "sqlite_url", "storage_url"]
+
+
+@pytest.fixture
+async def mail() -> AsyncIterator[SmtpSink]:
+    async with SmtpSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+async def hook() -> AsyncIterator[HttpSink]:
+    async with HttpSink() as sink:
+        yield sink
