@@ -173,11 +173,11 @@ class Automatic:
 
     def _spoken_for(self, device: str, flow: Flow, mine: MeterPoint | None) -> bool:
         """Whether a person bound what this flow measures to another meter point, or does not want the one it makes."""
-        series = [f"{device}.{quantity}" for quantities, _ in flow.sources for quantity in quantities]
         taken = any(
-            address in binding.series()
-            for address in series for point in self._points.measured_by(address) if point is not mine and point.role is flow.role
-            for binding in self._stated(point)
+            term.series == f"{device}.{quantity}" and choice.gives_way(flow, part, point.role, term.part)
+            for quantities, part in flow.sources for quantity in quantities
+            for point in self._points.measured_by(f"{device}.{quantity}") if point is not mine
+            for binding in self._stated(point) for term in binding.terms
         )  # fmt: skip
         return taken or (mine is None and device + flow.suffix in self._registrar.refused)
 
@@ -201,11 +201,12 @@ class Automatic:
     def _described(self, device: Device, flow: Flow, mine: MeterPoint | None) -> MeterPoint:
         """The meter point a flow makes of a device, with what the YAML says of it. Its id stays when the device's kind changes."""
         key, slug = (0, (device.id + flow.suffix)[:64]) if mine is None else (mine.key, mine.id)
-        said = self.stated.get(slug, {})
+        meant = slug in self.stated and (mine is not None or slug not in self._points)  # else that one is bound to something else
+        said = self.stated[slug] if meant else {}
         return MeterPoint(
             key, slug, said.get("name") or (f"{device.name}: {flow.title}" if flow.title else device.name),
             Role(said.get("role", flow.role)), said.get("location") or device.location or HOME, said.get("parent"),
-            said.get("category") or device.kind, "yaml" if slug in self.stated else "auto", device.id, flow.name,
+            said.get("category") or device.kind, "yaml" if meant else "auto", device.id, flow.name,
         )  # fmt: skip
 
     def _free_ids(self, wanted: str, taken: Container[str]) -> Iterator[str]:

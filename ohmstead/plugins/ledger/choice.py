@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ohmstead.plugins.ledger.bindings import Binding, Part, Term
-from ohmstead.plugins.ledger.points import Role
+from ohmstead.plugins.ledger.points import SIGNS, Role
 
 PHASES, TARIFFS = ("l1", "l2", "l3"), ("t1", "t2", "t3", "t4")
 ALL, POSITIVE, NEGATIVE = Part.ALL, Part.POSITIVE, Part.NEGATIVE
@@ -90,6 +90,17 @@ def flows(kind: str, firsts: Firsts, swings: bool) -> Iterator[Flow]:
         have = [quantities for quantities, _ in flow.sources if any(quantity in firsts for quantity in quantities)]
         if have and (swings or not flow.swings or not have[0][0].startswith("power")):
             yield flow
+
+
+def gives_way(flow: Flow, part: Part, role: Role, stated: Part) -> bool:
+    """Whether a flow makes no meter point because a person bound that part of its series to one of this role.
+
+    That part counts once. But a charger or heat pump with a grid meter of its own is the import and the load, and
+    custom meter points count beside the others.
+    """
+    if role is flow.role:
+        return True
+    return part is stated and role is not Role.CUSTOM and not (flow.role in (Role.EV, Role.HEAT_PUMP) and role in SIGNS)
 
 
 def spans(device: str, flow: Flow, firsts: Firsts, plausible_per_h: int) -> list[Binding]:

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ohmstead.core.clock import ManualClock
+from ohmstead.core.clock import EARLIEST_MS, ManualClock
 from ohmstead.core.model import DeviceInfo
+from ohmstead.plugins.ledger.bindings import Binding, Term
+from ohmstead.plugins.ledger.points import MeterPoint, Role
 from tests.fakes.metered_house import MeteredHouse
 
 T0 = 1_772_323_200_000  # 2026-03-01T00:00:00Z
@@ -136,3 +138,23 @@ async def test_a_newly_bound_series_gets_its_past(house: MeteredHouse) -> None:
     await house.settle()
     [sheet] = (await house.ledger.sheets(["plug"], T0, T0 + HOUR))["plug"]
     assert list(sheet.mwh) == [250_000, 250_000, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "others"),
+    [
+        ("other", Role.GRID_IMPORT, {"consumption"}),  # the YAML speaks of the device's own id: it is not made twice
+        ("meter", Role.LOAD, set()),  # a meter in a flat is no import of the house
+        ("meter", Role.CUSTOM, {"m-2", "consumption"}),  # counts beside the others
+        ("heat_pump", Role.GRID_IMPORT, {"m-2", "consumption"}),  # a heat pump with a grid meter of its own
+    ],
+)
+async def test_a_series_that_a_person_bound_counts_once(house: MeteredHouse, kind: str, role: Role, others: set[str]) -> None:
+    house.ledger.automatic.stated = {"m": {"role": role.value, "series": "m.energy_import", "name": "Mine"}}
+    bound = Binding(EARLIEST_MS, None, (Term("m.energy_import"),), 50_000_000)
+    await house.ledger.registrar.put(MeterPoint(0, "m", "Mine", role, origin="yaml"), [bound])
+    await announce(house, "m", kind)
+    await house.store("m", "energy_import", 100.0, T0)
+    await house.ledger.automatic.settle()
+    assert {point.id for point in house.points} == {"m", *others}
+    assert all(point.origin != "yaml" and point.name != "Mine" for point in house.points if point.id != "m")
