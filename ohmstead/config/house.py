@@ -180,5 +180,6 @@ def make_web(parts: Parts, checked: Checked) -> Web:
     web.metrics.numbers["devices_online"] = lambda: sum(entry.status == "online" for entry in parts.devices)
     web.metrics.numbers["queue_jobs_pending"] = lambda: parts.jobs.pending
     web.metrics.queries = parts.storage.queries
+    web.metrics.notifications = parts.notifiers.sender.counts
     parts.support.traffic = lambda: Traffic(*web.metrics.traffic())
     return web

@@ -87,7 +87,7 @@ class ConfigReloaded(Event, frozen=True):
 
 
 class AccessDenied(Event, frozen=True):
-    """Somebody was turned away. `who` is whoever that is, None for credentials that are wrong or missing.
+    """Somebody was turned away. `who` is whoever that is, "nobody" who gave no credentials, None who gave wrong ones.
 
     `device` is the id that was claimed, by whoever claimed it; `operation` what was asked for ("POST /api/v1/telemetry",
     "MQTT CONNECT"), `scope` what that takes, `address` where it came from.
@@ -134,9 +134,13 @@ class SystemTrouble(Event, frozen=True):
 
 
 class SystemTroubleOver(Event, frozen=True):
-    """What a SystemTrouble of this key said is over."""
+    """What a SystemTrouble of this key said is over.
+
+    `heard` False: this run of the hub saw no such trouble, so whoever remembers one from the run before may let it go.
+    """
 
     key: str
+    heard: bool = True
 
 
 class Announced(Event, frozen=True):

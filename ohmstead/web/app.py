@@ -66,7 +66,7 @@ class App:
         if not isinstance(error, Unauthorized | Forbidden | RateLimited) or exchange.operation is None:
             return
         person = exchange.person
-        who = None if person is NOBODY or isinstance(error, Unauthorized) else person.id
+        who = person.id if person is not NOBODY or _gave_nothing(exchange) else None
         device = exchange.request.headers.get("X-Device-ID") if person is NOBODY else person.device
         scope = exchange.operation.route.scope
         self._bus.publish(AccessDenied(who, device, f"{exchange.method} {exchange.template}", scope, str(error), exchange.address))
@@ -130,3 +130,10 @@ class App:
         if self._log_requests:
             person = exchange.person.id if exchange.person is not NOBODY else None
             access_log.record(exchange.request, exchange.id, person, status, took_s, iso(self._clock.now_ms()))
+
+
+def _gave_nothing(exchange: Exchange) -> bool:
+    """Whether a request came without any credentials, which is no guess."""
+    assert exchange.operation is not None
+    route, headers = exchange.operation.route, exchange.request.headers
+    return route.scope != ANYONE and route.sign_in is None and "Authorization" not in headers and "X-Device-Secret" not in headers

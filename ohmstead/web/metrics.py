@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ohmstead.core.durations import Durations
+from ohmstead.core.durations import BUCKETS_S, Durations
 from ohmstead.core.route import Call, Reply
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Metrics:
         self._durations: dict[tuple[str, str], Durations] = {}
         self.numbers: dict[str, Number] = {}
         self.queries: Mapping[str, Durations] = {}
+        self.notifications: Mapping[tuple[str, str], int] = {}  # channel and status -> messages
 
     def request(self, method: str, template: str, status: int, took_s: float | None) -> None:
         """Count one answered request; `template` is the route's path, never the one that was asked for.
@@ -60,6 +61,13 @@ class Metrics:
         if durations is None:
             durations = self._durations[method, template] = Durations()
         durations.add(took_s)
+
+    def traffic(self) -> tuple[int, int, tuple[int, ...]]:
+        """All answered requests, those with a status of 500 and more, and how long they took, as Durations counts."""
+        errors = sum(count for (_, _, status), count in self._requests.items() if status >= 500)
+        counts = [durations.counts for durations in self._durations.values()]
+        took = tuple(map(sum, zip(*counts, strict=True))) or (0,) * (len(BUCKETS_S) + 1)
+        return sum(self._requests.values()), errors, took
 
     async def read(self, call: Call) -> Reply:
         """The route's handler."""
@@ -92,6 +100,10 @@ class Metrics:
             yield CounterMetricFamily(name, text, value=self._number(name))
         for name, text in GAUGES.items():
             yield GaugeMetricFamily(name, text, value=self._number(name))
+        notifications = CounterMetricFamily("notifications", "messages that were sent or never will be", labels=("channel", "status"))
+        for labels, count in self.notifications.items():
+            notifications.add_metric(labels, count)
+        yield notifications
         queries = {(kind,): durations for kind, durations in self.queries.items()}
         yield _histogram("db_query_duration_seconds", "time of a database query", ("kind",), queries)
 

@@ -36,12 +36,15 @@ def refused(event: events.DeadLettered) -> Entry:
 def denied(event: events.AccessDenied) -> Entry:
     """Somebody known who may not, a device with a wrong secret, a sender or somebody else with wrong credentials."""
     data = {"operation": event.operation, "scope": event.scope, "reason": event.reason[:TEXT_LIMIT]}
-    if event.who is not None:
+    nobody = event.who == "nobody"
+    if event.who is not None and not nobody:
         kind = "permission.denied"
-    elif event.device is not None:
+    elif event.device is not None and not nobody:
         kind = "auth.failed_device"
+    elif event.scope == "ingest":
+        kind = "ingest.rejected_auth"
     else:
-        kind = "ingest.rejected_auth" if event.scope == "ingest" else "auth.failed"
+        kind = "auth.missing" if nobody else "auth.failed"
     claimed = None if event.device is None else event.device[:TEXT_LIMIT]
     return Entry(kind, claimed or event.operation, claimed, event.who, data, _from(event.address), floods=True)
 
@@ -79,6 +82,6 @@ CORE: Told = {
     events.PluginQuarantined: lambda event: Entry("plugin.quarantined", event.plugin, data={"reason": event.reason[:TEXT_LIMIT]}),
     events.ConfigReloaded: lambda event: Entry("config.reloaded", data={"changed": list(event.changed)}),
     events.SystemTrouble: lambda event: Entry("system.trouble", event.key, data={"severity": event.severity, "message": event.message}),
-    events.SystemTroubleOver: lambda event: Entry("system.trouble_over", event.key),
+    events.SystemTroubleOver: lambda event: Entry("system.trouble_over", event.key) if event.heard else None,
     events.Stopping: lambda event: Entry("hub.stopping"),
 }
