@@ -8,7 +8,7 @@ from typing import Any
 
 from ohmstead.core.model import Person
 
-ANYONE = "anyone"  # the scope of what needs no sign-in: /health and /ready alone
+ANYONE = "anyone"  # the scope of what needs no sign-in: /health and /ready, and the signed link that unsubscribes
 
 
 @dataclass(slots=True)

@@ -39,7 +39,7 @@ class SmtpSink:
 
     def _protocol(self) -> SMTP:
         self.connections += 1
-        return _Quiet(self, hostname="sink.test", loop=asyncio.get_running_loop())
+        return SMTP(self, hostname="sink.test", loop=asyncio.get_running_loop())
 
     def url(self, to: str = "sam@house.test", sender: str = "hub@house.test") -> str:
         return f"mailto://127.0.0.1:{self.port}/?from={sender}&to={to}"
@@ -48,13 +48,13 @@ class SmtpSink:
     def account(self) -> str:
         return f"mailto://127.0.0.1:{self.port}/?from=hub@house.test&to=nobody@house.test"
 
-    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802 - its name there
         if address in self.refusals:
             return self.refusals[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name there
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
         if self.hang_up:
@@ -72,10 +72,3 @@ class SmtpSink:
         if self.held is not None:
             await self.held.wait()
         return f"250 taken as {len(self.mails)}"
-
-
-class _Quiet(SMTP):
-    """Without the library's warnings about plain text."""
-
-    def __init__(self, handler: Any, **options: Any) -> None:
-        super().__init__(handler, **options)

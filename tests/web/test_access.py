@@ -19,7 +19,8 @@ from ohmstead.web.guesses import ADDRESSES, BURST, EVERY_S, Guesses
 from ohmstead.web.origin import Origins
 from tests.web.house import House, data, problem
 
-OPEN = {"/", "/health", "/ready", "/api/v1/health", "/api/v1/ready", "/login", "/sign-out", "/page/{name}"}
+OPEN = {"/", "/health", "/ready", "/api/v1/health", "/api/v1/ready", "/login", "/sign-out", "/page/{name}",
+        "/api/v1/notifications/unsubscribe/{token}"}
 SCOPES = {"read", "write", "admin", "ingest", ANYONE}
 
 

@@ -93,6 +93,9 @@ class NotificationRoutes:
 
     async def test(self, call: Call) -> list[dict[str, Any]]:
         """Send a test, also in quiet hours."""
+        if call.body["dry_run"]:
+            return [{"recipient": who.id, "channel": self._notifiers.routing.name(address), "address": shown(address), "status": "not sent"}
+                    for who in self._people.resolve(call.body["to"]) for address in who.addresses("system")]  # fmt: skip
         self._people.resolve(call.body["to"])
         body = "If you can read this, messages of the hub arrive here."
         sent = await self._notifiers.send(Notice("system", "Test of notifications", body, "critical", (call.body["to"],)))
@@ -150,11 +153,14 @@ class NotificationRoutes:
 
 
 def _page(content: str) -> Reply:
-    return Reply(_PAGE.format(content), content_type="text/html; charset=utf-8")
+    return Reply(_PAGE.format(content), headers=_HEADERS, content_type="text/html; charset=utf-8")
 
 
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+}
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    '<meta name="referrer" content="no-referrer"><title>Ohmstead</title>'
+    '<title>Ohmstead</title>'
     '<body style="font: 16px/1.5 system-ui, sans-serif; max-width: 30em; margin: 3em auto; padding: 0 1em">{}</body></html>'
 )

@@ -52,7 +52,10 @@ DELIVERIES: dict[Any, Any] = {
     **_limit,
 }
 CHOSEN = WISHES
-TEST: dict[Any, Any] = {vol.Optional("to", default="owner", description="a person, a role, or a plain address"): validate.text}
+TEST: dict[Any, Any] = {
+    vol.Optional("to", default="owner", description="a person, a role, or a plain address"): validate.text,
+    vol.Optional("dry_run", default=False, description="true: only show where it would go"): validate.boolean,
+}
 ADDRESS: dict[Any, Any] = {vol.Optional("kind", description="subscribe to this kind again; without it: use a paused address again"):
                            validate.one_of(*KINDS)}  # fmt: skip
 _key = vol.All(validate.text, vol.Match(r"^[A-Za-z0-9_-]{10,200}={0,2}$", msg="expected base64url"))

@@ -184,7 +184,8 @@ class Sender:
             return status == "bounced" and await self._addresses.bounced(tx, row.address_key, row.place, answer[:200])
 
         paused = await self._storage.write(write)
-        self.counts[row.channel, status] = self.counts.get((row.channel, status), 0) + (status != "pending")
+        if status != "pending":
+            self.counts[row.channel, status] = self.counts.get((row.channel, status), 0) + 1
         self._tell(row, status, answer, now_ms)
         if paused:
             await self._paused(row.place, row.address_key, answer)
