@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TRACKS = 300  # tracks of a portion
-MARKS = 4000  # marks of readings that are looked at for it
+TRACKS, FEWEST = 300, 10  # tracks of a portion
+NO_SERIES = 0  # before all keys of series
+MARKS = 40_000  # marks of readings that are looked at for it: a series has one for each day
 REASONS = 100  # marks of meter points
 
 BindingRow = tuple[Any, ...]
@@ -88,10 +89,17 @@ class Agenda:
         self._series: dict[str, Series] = {}
         self._newest = 0
         self._known: dict[BindingRow, Known] = {}
+        self._width = TRACKS
 
-    async def due(self, conn: AsyncConnection) -> Due:
-        """The next portion, as one view of the database shows it."""
-        readings = await self._reader.fetch(conn, _SERIES_MARKS, MARKS)
+    def fit(self, tracks: int) -> None:
+        """Take so many tracks next time: each has about as much to do as those before it."""
+        self._width = max(FEWEST, min(TRACKS, tracks))
+
+    async def due(self, conn: AsyncConnection, after: int = NO_SERIES) -> Due:
+        """The next portion, as one view of the database shows it; of marked series those behind `after`."""
+        readings = await self._reader.fetch(conn, _SERIES_MARKS, after, MARKS)
+        if len(readings) == MARKS and readings[0][0] != readings[-1][0]:  # all marks of a series go together
+            readings = [mark for mark in readings if mark[0] != readings[-1][0]]
         reasons = await self._reader.fetch(conn, _POINT_MARKS, REASONS)
         if not readings and not reasons:
             return Due([], {}, [], [], {})
@@ -99,7 +107,7 @@ class Agenda:
         draft, series_marks, point_marks = _Draft(), [], []
         by_series, by_point = _grouped(tracks, "series"), _grouped(tracks, "point")
         for number, point, start_ms, end_ms, reach, binding, term in reasons:
-            if len(draft.dirty) >= TRACKS:
+            if len(draft.dirty) >= self._width:
                 break
             point_marks.append(number)
             end_ms = LATEST_MS if end_ms is None else end_ms
@@ -109,7 +117,7 @@ class Agenda:
                 if binding is None or track.key == (binding, term):
                     draft.add(track, start_ms, end_ms)
         for series, day, from_ms, generation in readings:
-            if len(draft.dirty) >= TRACKS and not any(track.key in draft.dirty for track in by_series.get(series, ())):
+            if len(draft.dirty) >= self._width and not any(track.key in draft.dirty for track in by_series.get(series, ())):
                 break
             series_marks.append((series, day, generation))
             for track in by_series.get(series, ()):
@@ -170,7 +178,7 @@ def _grouped(tracks: Sequence[Track], by: str) -> dict[int, list[Track]]:
     return found
 
 
-_SERIES_MARKS = "SELECT series_id, day, from_ms, generation FROM ledger_marks ORDER BY series_id, day LIMIT $1"
+_SERIES_MARKS = "SELECT series_id, day, from_ms, generation FROM ledger_marks WHERE series_id > $1 ORDER BY series_id, day LIMIT $2"
 _POINT_MARKS = "SELECT id, point_id, start_ms, end_ms, reach, binding_id, term FROM point_marks ORDER BY id LIMIT $1"
 _BINDINGS = f"SELECT {', '.join(BINDING)} FROM bindings WHERE tenant_id = $1 ORDER BY id"  # noqa: S608
 _SERIES = "SELECT id, device_id, quantity, kind, unit FROM series WHERE tenant_id = $1 AND id > $2 ORDER BY id"

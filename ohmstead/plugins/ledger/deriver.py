@@ -22,7 +22,7 @@ from ohmstead.core.errors import Unavailable
 from ohmstead.core.events import ReadingsStored
 from ohmstead.core.quantity import Kind
 from ohmstead.core.supervise import Task
-from ohmstead.plugins.ledger.agenda import Agenda, BindingRow, Due
+from ohmstead.plugins.ledger.agenda import NO_SERIES, Agenda, BindingRow, Due
 from ohmstead.plugins.ledger.archive.files import Files
 from ohmstead.plugins.ledger.archive.vault import NEVER, Lost, Vault
 from ohmstead.plugins.ledger.corrections.amend import target
@@ -46,9 +46,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REST_S, LONGEST_REST_S = 1.0, 5.0  # between two rounds: readings that come meanwhile share one
+REST_S, LONGEST_REST_S = 1.0, 3.0  # between two rounds, as long as one took: readings that come meanwhile share the next
 ARCHIVED = 10  # tracks of a portion whose readings are archived
-SHARE = 4  # rests last so many times longer than the work
 
 Touched = Sequence[tuple[str, int, int]]
 
@@ -81,7 +80,9 @@ class Deriver:
         self.echo = Echo(storage, points, marks, self.readings)
         self.grid = Grid()
         self.turn = asyncio.Lock()  # held from reading to commit, taken before the writer's transaction
-        self._wake, self._hurry, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._wake, self._hurry = asyncio.Event(), asyncio.Event()
+        self._awaited: list[asyncio.Future[None]] = []  # who waits for the next round
+        self._behind = False  # readings come in faster than they can be derived beside that
 
     async def open(self) -> None:
         """Read how long slots are, and what is archived. Storage must be open."""
@@ -91,7 +92,6 @@ class Deriver:
 
     def wake(self) -> None:
         """Somebody marked something and waits for it."""
-        self._idle.clear()
         self._wake.set()
         self._hurry.set()
 
@@ -106,51 +106,70 @@ class Deriver:
                 self._hurry.clear()
                 took_s = await self._round()
                 task.up()
-                if not self._wake.is_set():
-                    self._idle.set()
+                self._behind = took_s > LONGEST_REST_S
                 await self._rest(took_s)
         finally:
             leave()
 
     async def caught_up(self, within_s: float) -> None:
-        """Wait until nothing is marked; Unavailable when that takes longer."""
+        """Wait until all that was marked before is derived; Unavailable when that takes longer."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaited.append(done)
         self.wake()
         try:
-            await self._clock.timeout(self._nothing_left(), within_s)
+            await self._clock.timeout(done, within_s)
         except TimeoutError:
             raise Unavailable("the ledger does not keep up with the readings; try again", retry_after_s=5) from None
 
-    async def _nothing_left(self) -> None:
-        while True:
-            self.wake()
-            await self._idle.wait()
-            if not await self._storage.reader.rows(_ANY):
-                return
-
     async def _round(self) -> float:
-        """Derive until nothing is marked; how long it took."""
-        began = time.perf_counter()
-        while await self.portion():
-            pass
+        """Derive all that was marked when it began, portion by portion in order of the series; how long it took."""
+        began, after = time.perf_counter(), NO_SERIES
+        awaited, self._awaited = self._awaited, []
+        try:
+            while (reached := await self.portion(after)) is not None:
+                after = reached
+        except BaseException:
+            self._awaited += awaited
+            raise
+        for done in awaited:
+            if not done.done():
+                done.set_result(None)
         return time.perf_counter() - began
 
     async def _rest(self, took_s: float) -> None:
         with suppress(TimeoutError):
-            await self._clock.timeout(self._hurry.wait(), min(max(REST_S, SHARE * took_s), LONGEST_REST_S))
+            await self._clock.timeout(self._hurry.wait(), min(max(REST_S, took_s), LONGEST_REST_S))
 
-    async def portion(self) -> bool:
-        """Derive one portion; False when nothing was marked."""
-        async with self.turn:
-            async with self._storage.snapshot() as conn:
-                portion = await self._derive(conn)
-            if portion is None:
-                return False
-            try:
-                touched = await self._storage.write(lambda tx: self._write(tx, portion))
-            except Moved:
-                return True
+    async def portion(self, after: int = NO_SERIES) -> int | None:
+        """Derive one portion: of what meter points are marked for, and of series behind `after`.
+
+        The last series of which all is done, for the next portion of the round; None when nothing was marked.
+        """
+        try:
+            async with self.turn:
+                portion, touched = await (self._alone(after) if self._behind else self._beside(after))
+        except Moved:
+            return after
+        if portion is None:
+            return None
         self.tell(touched)
-        return True
+        return max([after, *(series for series, _, _ in portion.due.series_marks)])
+
+    async def _beside(self, after: int) -> tuple[Portion | None, Touched]:
+        """One portion, derived while readings are stored."""
+        async with self._storage.snapshot() as conn:
+            portion = await self._derive(conn, after)
+        return portion, () if portion is None else await self._storage.write(lambda tx: self._write(tx, portion))
+
+    async def _alone(self, after: int) -> tuple[Portion | None, Touched]:
+        """One portion in the writer's time: readings wait, and those who send them are slowed to what can be derived."""
+
+        async def work(tx: AsyncConnection) -> tuple[Portion | None, Touched]:
+            portion = await self._derive(tx, after)
+            return portion, () if portion is None else await self._write(tx, portion)
+
+        done: tuple[Portion | None, Touched] = await self._storage.write(work)
+        return done
 
     async def derive(self, tx: AsyncConnection) -> Touched:
         """Derive all that is marked inside a transaction of the writer; the spans of meter points that may have changed.
@@ -158,7 +177,7 @@ class Deriver:
         Whoever runs that transaction holds `turn`.
         """
         touched: dict[str, list[Span]] = {}
-        while (portion := await self._derive(tx)) is not None:
+        while (portion := await self._derive(tx, NO_SERIES)) is not None:
             for slug, start_ms, end_ms in await self._write(tx, portion):
                 touched.setdefault(slug, []).append((start_ms, end_ms))
         return [(slug, *span) for slug, spans in touched.items() for span in merged(spans)]
@@ -186,8 +205,8 @@ class Deriver:
         if touched:
             self._bus.publish(LedgerChanged(tuple(touched)))
 
-    async def _derive(self, conn: AsyncConnection) -> Portion | None:
-        due = await self._agenda.due(conn)
+    async def _derive(self, conn: AsyncConnection, after: int) -> Portion | None:
+        due = await self._agenda.due(conn, after)
         if not due:
             return None
         changes = await self._corrections.of_series(conn, {job.track.address for job in due.jobs}) if due.jobs else {}
@@ -223,7 +242,9 @@ class Deriver:
         reached = jobs[: len(rows)]
         more = [False] * len(rows)
         if rows:
-            more[-1] = sum(map(len, rows)) >= PORTION
+            count = sum(map(len, rows))
+            more[-1] = count >= PORTION
+            self._agenda.fit(PORTION * len(rows) // max(1, count))
         made = await asyncio.to_thread(self._run, reached, rows, more)
         await self._finish(conn, reached, made)
         return made + [_untouched(job) for job in jobs[len(rows) :]]
@@ -297,5 +318,3 @@ def _untouched(job: Job) -> Derived:
     """Nothing of a job was done: all of it is left."""
     return Derived(job.track, 0, -1, False, {}, job.head, [], 0, -1, job.dirty, (0, 0))
 
-
-_ANY = "SELECT 1 FROM ledger_marks UNION ALL SELECT 1 FROM point_marks LIMIT 1"
