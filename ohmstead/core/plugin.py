@@ -209,6 +209,23 @@ class Channel:
     description: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RuleKind:
+    """One kind of part of an automation: `part` is "trigger", "condition" or "action", `name` the key that marks it in the YAML.
+
+    `schema` maps voluptuous markers (with descriptions), that of `name` among them, to validators. `compile(options,
+    build)` makes of validated options what runs; voluptuous.Invalid for what contradicts itself. A trigger becomes
+    `arm(post) -> disarm`, which from then on calls `post.fire(facts)`; a condition `test(run) -> bool`; an action
+    `act(run)`, which returns None when it is done, or an awaitable of what came of it.
+    """
+
+    part: str
+    name: str
+    schema: Schema
+    compile: Callable[[Mapping[str, Any], Any], Any]
+    description: str = ""
+
+
 @dataclass(slots=True)
 class Declared:
     """What one plugin declared, held as plain objects."""
@@ -297,6 +314,16 @@ class Hooks:
         """Called at start. Returns ways to reach people. A plugin that raises is quarantined.
 
         Example: `return Channel("siren", ("siren",), send, "the siren on the roof")`
+        """
+        raise AssertionError
+
+    @hookspec
+    def ohmstead_rules(self) -> RuleKind | Iterable[RuleKind]:
+        """Called before the configuration is checked. Returns kinds of parts of automations. A plugin that raises is quarantined.
+
+        Of a plugin that does not ship with Ohmstead only actions are taken; they run on the second loop.
+
+        Example: `return RuleKind("action", "siren", SCHEMA, compile_siren, "sound the siren")`
         """
         raise AssertionError
 

@@ -1,38 +1,83 @@
-"""Telling a device what to do, and believing it only by the device's own report."""
+"""Telling a device what to do, and believing it only by the device's own report. Every command of the house goes this way."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ohmstead.core.clock import iso
-from ohmstead.core.errors import Conflict
-from ohmstead.core.events import StateChanged, StateReported
+from ohmstead.core.errors import Conflict, OhmsteadError, Unavailable
+from ohmstead.core.events import CommandDone, StateChanged, StateReported
 from ohmstead.core.model import Command, DeviceStatus, State
+from ohmstead.plugins.devices.arbiter import Arbiter
 from ohmstead.plugins.devices.registry import Devices
 
 if TYPE_CHECKING:
     from ohmstead.core.hub import Hub
 
 REPORT_WITHIN_S = 10.0
+RETRY_AFTER_S = 2.0
 CLOSE = 0.01  # a device that rounds what it is set to still did it
+ABSOLUTE = ("switch", "set")  # done twice these come to the same, so they may be tried again
+
+Guard = Callable[[Command], None]
 
 
 class Commands:
-    """Commands to the devices of this house."""
+    """Commands to the devices of this house. `guards` are asked before every one, and raise Conflict for what may not be."""
 
     def __init__(self, hub: Hub, devices: Devices, within_s: float = REPORT_WITHIN_S) -> None:
         self._hub, self._devices, self._within_s = hub, devices, within_s
+        self.arbiter = Arbiter(hub.clock)
+        self.guards: list[Guard] = []
+        self._turns: dict[str, asyncio.Lock] = {}
 
-    async def send(self, command: Command) -> dict[str, Any]:
+    async def send(self, command: Command, who: str = "api", attempts: int = 1) -> dict[str, Any]:
         """Send it and wait for the report: result `acknowledged` with what was reported, or `unconfirmed`.
 
-        NotFound when nobody runs it, Conflict when it is decommissioned, Unsupported when it cannot do this, Unavailable
-        when it is not there.
+        Commands to one device go out one after the other. What is absolute is tried up to `attempts` times. NotFound
+        when nobody runs it, Conflict when it is decommissioned or a limit forbids it, Unsupported when it cannot do
+        this, Unavailable when it is not there.
         """
+        began = self._hub.clock.monotonic()
+        result, reason = "failed", "it was given up"
+        turn = self._turns.setdefault(command.device, asyncio.Lock())
+        try:
+            async with turn:
+                state = await self._tried(command, attempts if command.capability in ABSOLUTE else 1)
+            result, reason = ("unconfirmed", "it did not report it") if state is None else ("acknowledged", "")
+        except OhmsteadError as error:
+            result, reason = ("failed" if isinstance(error, Unavailable) else "refused"), str(error)
+            raise
+        finally:
+            if not turn.locked():
+                self._turns.pop(command.device, None)
+            took_ms = round((self._hub.clock.monotonic() - began) * 1000)
+            done = CommandDone(command.device, command.capability, command.quantity, command.value, who, result, reason, took_ms)
+            self._hub.bus.publish(done)
+        shown = None if state is None else {"quantity": state.series.quantity, "value": state.value, "at": iso(state.updated_ms)}
+        return {"device": command.device, "result": result, "state": shown}
+
+    async def _tried(self, command: Command, attempts: int) -> State | None:
+        for attempt in range(1, attempts + 1):
+            try:
+                state = await self._once(command)
+            except Unavailable:
+                if attempt == attempts:
+                    raise
+                state = None
+            if state is not None or attempt == attempts:
+                return state
+            await self._hub.clock.sleep(RETRY_AFTER_S)
+        return None
+
+    async def _once(self, command: Command) -> State | None:
         if self._devices.entry(command.device).status is DeviceStatus.DECOMMISSIONED:
             raise Conflict(f"device {command.device} is decommissioned")
+        for guard in self.guards:
+            guard(command)
         seen: asyncio.Future[State] = asyncio.get_running_loop().create_future()
         quantity = command.quantity or command.capability
 
@@ -45,14 +90,12 @@ class Commands:
         ends = [bus.subscribe(StateChanged, look), bus.subscribe(StateReported, look)]
         try:
             await self._hub.runners.command(command)
-            state = await self._hub.clock.timeout(seen, self._within_s)
+            return await self._hub.clock.timeout(seen, self._within_s)
         except TimeoutError:
-            return {"device": command.device, "result": "unconfirmed", "state": None}
+            return None
         finally:
             for end in ends:
                 end()
-        reported = {"quantity": state.series.quantity, "value": state.value, "at": iso(state.updated_ms)}
-        return {"device": command.device, "result": "acknowledged", "state": reported}
 
 
 def _done(command: Command, value: float | str) -> bool:

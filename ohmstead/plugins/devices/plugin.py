@@ -8,6 +8,7 @@ from ohmstead.core.plugin import Section, Tables, hookimpl
 from ohmstead.core.route import Route
 from ohmstead.core.validate import slug
 from ohmstead.plugins.devices import schemas
+from ohmstead.plugins.devices.commands import Commands
 from ohmstead.plugins.devices.location_routes import LocationRoutes
 from ohmstead.plugins.devices.registry import Devices
 from ohmstead.plugins.devices.routes import DeviceRoutes
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 class DevicesPlugin:
     """The registry as a plugin like anyone's. `configured.apply` puts its sections in force, all three at once."""
 
-    def __init__(self, devices: Devices) -> None:
-        self._devices = devices
+    def __init__(self, devices: Devices, commands: Commands | None = None) -> None:
+        self._devices, self._commands = devices, commands
 
     @hookimpl
     def ohmstead_tables(self) -> list[Tables]:
@@ -40,7 +41,7 @@ class DevicesPlugin:
     @hookimpl
     def ohmstead_routes(self, hub: Hub) -> list[Route]:
         """`/devices` and `/locations`."""
-        return DeviceRoutes(hub, self._devices).all() + LocationRoutes(self._devices).all()
+        return DeviceRoutes(hub, self._devices, self._commands or Commands(hub, self._devices)).all() + LocationRoutes(self._devices).all()
 
     @hookimpl
     def ohmstead_started(self, hub: Hub) -> None:

@@ -50,9 +50,8 @@ GRACE: dict[Any, Any] = {vol.Optional("grace", description="how long the old sec
 class DeviceRoutes:
     """The operations on devices."""
 
-    def __init__(self, hub: Hub, devices: Devices) -> None:
-        self._devices = devices
-        self._commands = Commands(hub, devices)
+    def __init__(self, hub: Hub, devices: Devices, commands: Commands) -> None:
+        self._devices, self._commands = devices, commands
         self._api_device = schemas.api_device(hub.quantities)
 
     def all(self) -> list[Route]:
@@ -158,7 +157,7 @@ class DeviceRoutes:
         if not switch and "quantity" not in body:
             raise Invalid("what is to be set?", [{"path": "quantity", "message": "is missing"}])
         value = body["value"] if isinstance(body["value"], str) else float(body["value"])
-        answer = await self._commands.send(Command(call.path["id"], body["capability"], value, body.get("quantity")))
+        answer = await self._commands.send(Command(call.path["id"], body["capability"], value, body.get("quantity")), call.who.id)
         return Reply(answer, status=200 if answer["result"] == "acknowledged" else 202)
 
     def _described(self, device: Device, given: Mapping[str, Any]) -> Device:
