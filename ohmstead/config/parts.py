@@ -10,8 +10,9 @@ from typing import Any
 
 from ohmstead.config import audited
 from ohmstead.config.check import Checked, Known
+from ohmstead.config.keeping import KeepingPlugin
 from ohmstead.config.messaging import Messaging
-from ohmstead.config.sections import SECTIONS
+from ohmstead.config.sections import INTEGRATIONS, SECTIONS
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import ConfigError, Conflict
 from ohmstead.core.events import AccessDenied
@@ -25,6 +26,7 @@ from ohmstead.integrations.green_button import GreenButton
 from ohmstead.integrations.home_assistant import HomeAssistant
 from ohmstead.integrations.line_protocol import LineProtocol
 from ohmstead.integrations.native import Native
+from ohmstead.plugins.analytics.health_routes import HealthPlugin
 from ohmstead.plugins.analytics.plugin import AnalyticsPlugin
 from ohmstead.plugins.audit.audit import Audit
 from ohmstead.plugins.audit.plugin import AuditPlugin
@@ -47,6 +49,8 @@ from ohmstead.plugins.people.plugin import PeoplePlugin
 from ohmstead.plugins.protocols import Protocols
 from ohmstead.plugins.protocols.mqtt import Mqtt
 from ohmstead.plugins.reports.plugin import ReportsPlugin
+from ohmstead.plugins.rules.alerts.plugin import AlertsPlugin
+from ohmstead.plugins.rules.watch import Watches
 from ohmstead.plugins.storage.storage import Storage
 from ohmstead.plugins.support.plugin import SupportPlugin
 from ohmstead.plugins.tariffs.plugin import TariffsPlugin
@@ -82,13 +86,16 @@ class Parts:
         self.tariff_records.guards.append(self._keep_needed)
         self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
         self.messaging = Messaging(self.mqtt, self._admit_to_broker, hub.data_dir)
-        self.support = SupportPlugin(hub, self.storage, lambda: self.mqtt.reason)
+        self.support = SupportPlugin(hub, self.storage, lambda: self.mqtt.reason, lambda: self.jobs.failing)
         self.protocols = Protocols(hub.clock, self.mqtt, hub.quantities)
         self.people = People(self.storage, hub.clock, hub.data_dir, lambda: self.devices.locations.zone_of(HOME))
         self.notifiers = Notifiers(self.storage, self.people, hub.bus, hub.clock, hub.data_dir, self.protocols.http())
+        self.watches = Watches(hub.clock, self.storage)
+        self.alerting = AlertsPlugin(hub, self.storage, self.watches, self.devices, self.ledger, self.people)
+        self.alerting.alerts.tell = self.notifiers.enqueue
         self._foreign: dict[str, Plugin] = {}  # section -> the plugin that it is of, unless that ships with us
         for service in (self.storage, self.devices, self.jobs, self.audit, self.tariffs, self.prices, self.ledger, self.billing, self.mqtt,
-                        self.protocols, self.people, self.notifiers):  # fmt: skip
+                        self.protocols, self.people, self.notifiers, self.watches, self.alerting.alerts, self.alerting.rules):  # fmt: skip
             hub.provide(service)
         for name, plugin in self._shipped().items():
             hub.plugins.add(name, plugin)
@@ -98,15 +105,18 @@ class Parts:
         return {
             "devices": DevicesPlugin(self.devices),
             "jobs": self.jobs,
-            "audit": AuditPlugin(self.audit, self.hub.clock, self.hub.bus, (audited.LEDGER,)),
+            "audit": AuditPlugin(self.audit, self.hub.clock, self.hub.bus, (audited.LEDGER, audited.ALERTS)),
             "people": PeoplePlugin(self.people),
             "notifiers": NotifiersPlugin(self.notifiers),
             "tariffs": TariffsPlugin(self.tariffs, self._tariff_routes()),
             "prices": PricesPlugin(self.prices),
             "ledger": LedgerPlugin(self.ledger),
             "billing": BillingPlugin(self.billing),
+            "alerts": self.alerting,
             "analytics": AnalyticsPlugin(self.ledger, self.billing, self.devices, self.storage, self.hub),
+            "health": HealthPlugin(self.hub, self.devices, self.storage, self.hub.clock),
             "reconcile": ReconcilePlugin(),
+            "backup": KeepingPlugin(self),
             "reports": ReportsPlugin(),
             "support": self.support,
             "history": HistoryPlugin(self.storage, self.devices, self.hub.clock),
@@ -175,9 +185,10 @@ class Parts:
     def problems(self, checked: Checked) -> Iterator[configured.Problem]:
         """What of a configuration clashes with what the house holds, or with itself, although each part by itself is right."""
         yield from configured.problems(self.devices, checked.configured)
+        sections = {**checked.sections, INTEGRATIONS: checked.entries}
         for plugin, section in self.hub.plugins.collect("ohmstead_sections", hub=self.hub):
             if plugin.shipped and section.problems is not None:
-                yield from (((section.key, *keys), text) for keys, text in section.problems(checked.sections))
+                yield from (((section.key, *keys), text) for keys, text in section.problems(sections))
 
     async def hand(self, section: Section, value: Any) -> None:
         """Give a plugin its part of the YAML, if it asked for it; a foreign one that raises or hangs is quarantined."""

@@ -43,16 +43,37 @@ def _show_plugins(found: list[dict[str, Any]]) -> None:
             click.echo(click.style(f"    quarantined: {plugin['quarantined']}", fg="red"))
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@as_json
+@click.pass_context
+def devices(context: click.Context, json_: bool) -> None:
+    """List devices and where they stand."""
+    if context.invoked_subcommand is None:
+        from ohmstead.config.cli.api import opened
+
+        columns = ("id", "name", "kind", "location", "status", "last_seen")
+        with opened(context.obj) as api:
+            output.data(list(api.listing("/devices")), json_, lambda found: output.table(found, columns, "no devices yet"))
+
+
+@devices.command()
+@click.argument("device")
 @as_json
 @click.pass_obj
-def devices(config: Path, json_: bool) -> None:
-    """List devices and where they stand."""
+def health(config: Path, device: str, json_: bool) -> None:
+    """Show how well a device did in the last 24 hours, and why."""
     from ohmstead.config.cli.api import opened
 
-    columns = ("id", "name", "kind", "location", "status", "last_seen")
     with opened(config) as api:
-        output.data(list(api.listing("/devices")), json_, lambda found: output.table(found, columns, "no devices yet"))
+        output.data(api.call("GET", f"/devices/{device}/health"), json_, _show_health)
+
+
+def _show_health(found: dict[str, Any]) -> None:
+    click.echo(f"{found['device']}: " + ("nothing is known" if found["score"] is None else f"{found['score']} of 100"))
+    for part in found["parts"]:
+        click.echo(f"  {part['name']}: {part['points']} of {part['weight']}: {part['why']}")
+    for part in found["left_out"]:
+        click.echo(f"  {part['name']}: left out: {part['why']}")
 
 
 @click.command()
@@ -122,8 +143,15 @@ def jobs(context: click.Context, json_: bool) -> None:
 
 
 def _show_jobs(found: list[dict[str, Any]]) -> None:
-    rows = [{**job, "last": job["last"] and f"{job['last']['result']} {job['last']['started']}"} for job in found]
-    output.table(rows, ("name", "schedule", "last", "next", "description"), "no jobs")
+    rows = [{**job, **_last_run(job["last"])} for job in found]
+    output.table(rows, ("name", "schedule", "last", "took", "next", "description"), "no jobs")
+
+
+def _last_run(last: dict[str, Any] | None) -> dict[str, str | None]:
+    if last is None:
+        return {"last": None, "took": None}
+    took = None if last["took_s"] is None else f"{last['took_s']:.1f} s"
+    return {"last": f"{last['result']} {last['started']}", "took": took}
 
 
 @jobs.command("run")

@@ -220,6 +220,11 @@ class Jobs:
         now = self._clock.now_ms()
         return sum(entry.next_ms is not None and entry.next_ms <= now and not entry.running for entry in self._entries.values())
 
+    @property
+    def failing(self) -> list[str]:
+        """The jobs whose last run here failed."""
+        return sorted(name for name, entry in self._entries.items() if entry.failing)
+
     async def listing(self) -> list[tuple[Job, Mapping[str, Any]]]:
         """Every job with its row: next_ms, started_ms, ended_ms, took_s, result, error; empty before it was planned."""
         rows = await self._board.rows()

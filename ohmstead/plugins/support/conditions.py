@@ -77,5 +77,7 @@ CONDITIONS = (
     Condition("cpu", "medium", "The processor is busy", _share("cpu", "{:.0%} of the processor are in use", 0.8), for_s=900),
     Condition("ram", "high", "Memory runs out", _share("ram", "{:.0%} of the memory are in use", 0.85), for_s=900),
     Condition("disk", "critical", "The disk is nearly full", _share("disk", "{:.0%} of the disk with the data are in use", 0.9)),
+    Condition("jobs", "medium", "A job fails",
+              lambda window: f"failed: {', '.join(window.now.jobs)}; see ohmstead jobs" if window.now.jobs else None),
     Condition("sign_ins", "high", "Somebody tries to sign in", _sign_ins),
 )  # fmt: skip

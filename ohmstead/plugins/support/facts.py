@@ -60,6 +60,7 @@ class Facts:
     ram: float | None = None
     disk: float | None = None
     sign_ins: int = 0
+    jobs: tuple[str, ...] = ()  # whose last run failed
 
 
 class Machine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ohmstead.core.events import AccessDenied
@@ -23,9 +23,10 @@ EVERY_S = 15.0
 class SupportPlugin:
     """The watch as a plugin like anyone's. `traffic` is for the web server to give, when there is one."""
 
-    def __init__(self, hub: Hub, storage: Storage, broker: Callable[[], str | None]) -> None:
-        """`broker` says what is wrong with the connection to it, None when nothing is or there is none."""
-        self._hub, self._storage, self._broker = hub, storage, broker
+    def __init__(self, hub: Hub, storage: Storage, broker: Callable[[], str | None],
+                 failing: Callable[[], Sequence[str]] = list) -> None:  # fmt: skip
+        """`broker` says what is wrong with the connection to it, None when nothing is or there is none; `failing` names jobs."""
+        self._hub, self._storage, self._broker, self._failing = hub, storage, broker, failing
         self._machine, self._watch = Machine(hub.data_dir), Watch()
         self._sign_ins = 0
         self._newest: Facts | None = None
@@ -58,7 +59,7 @@ class SupportPlugin:
         cpu, ram, disk = await asyncio.to_thread(self._machine.look)
         database = None if self._storage.healthy else "the database cannot be written; readings wait"
         self._newest = Facts(self._hub.clock.monotonic(), self.traffic(), database, self._broker(), self._storage.waiting,
-                             cpu, ram, disk, self._sign_ins)  # fmt: skip
+                             cpu, ram, disk, self._sign_ins, tuple(self._failing()))  # fmt: skip
         return self._newest
 
     async def shown(self, call: Call) -> dict[str, Any]:

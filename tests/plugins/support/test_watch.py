@@ -46,6 +46,7 @@ def between(start_s: float, end_s: float, bad: Facts, good: Facts | None = None)
 @pytest.mark.parametrize(("bad", "key", "after_s"), [
     (Facts(0, cpu=0.81), "cpu", 900), (Facts(0, ram=0.86), "ram", 900), (Facts(0, disk=0.91), "disk", 0),
     (Facts(0, backlog=10_001), "backlog", 15), (Facts(0, database="away"), "database", 15), (Facts(0, broker="away"), "broker", 60),
+    (Facts(0, jobs=("backup",)), "jobs", 0),
 ])  # fmt: skip
 def test_what_lasts_is_trouble_and_then_over(bad: Facts, key: str, after_s: float) -> None:
     assert told(between(600, 3600, bad), 7200) == [(600 + after_s, key, "begins"), (3600 + 60, key, "over")]
