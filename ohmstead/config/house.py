@@ -102,6 +102,7 @@ class House:
         await parts.tariff_records.open()
         await parts.ledger.open()
         await parts.billing.open()
+        await parts.alerting.open()
         self.checked = self.check(self.document())
         hub.connect(parts.storage, parts.devices, parts.protocols.context)
         await configured.apply(parts.devices, self.checked.configured)
@@ -180,6 +181,7 @@ def make_web(parts: Parts, checked: Checked) -> Web:
     web.metrics.numbers["devices_online"] = lambda: sum(entry.status == "online" for entry in parts.devices)
     web.metrics.numbers["queue_jobs_pending"] = lambda: parts.jobs.pending
     web.metrics.queries = parts.storage.queries
+    web.metrics.alerts, web.metrics.evaluations = parts.alerting.alerts.active, parts.watches.durations
     web.metrics.notifications = parts.notifiers.sender.counts
     parts.support.traffic = lambda: Traffic(*web.metrics.traffic())
     return web

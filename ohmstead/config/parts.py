@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ohmstead.config import audited
 from ohmstead.config.check import Checked, Known
 from ohmstead.config.keeping import KeepingPlugin
 from ohmstead.config.messaging import Messaging
+from ohmstead.config.past_money import PastMoney
 from ohmstead.config.sections import INTEGRATIONS, SECTIONS
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import ConfigError, Conflict
@@ -50,6 +52,8 @@ from ohmstead.plugins.protocols import Protocols
 from ohmstead.plugins.protocols.mqtt import Mqtt
 from ohmstead.plugins.reports.plugin import ReportsPlugin
 from ohmstead.plugins.rules.alerts.plugin import AlertsPlugin
+from ohmstead.plugins.rules.backtest.backtest import Backtest
+from ohmstead.plugins.rules.backtest.plugin import BacktestPlugin
 from ohmstead.plugins.rules.watch import Watches
 from ohmstead.plugins.storage.storage import Storage
 from ohmstead.plugins.support.plugin import SupportPlugin
@@ -80,6 +84,7 @@ class Parts:
         self.prices = PriceBook(self.storage, hub.clock, hub.bus)
         self.ledger = Ledger(self.storage, self.devices, hub.bus, hub.clock)
         self.billing = Billing(self.storage, hub.clock, self.devices.locations, self.ledger, self.tariffs, self.prices)
+        self.billing.bills.book.joins.append(partial(audited.bill_issued, self.audit))
         self.ledger.corrections.valuer = self.billing.valuer
         self.ledger.archive.holders.append(Disputes(self.storage, self.billing, hub.clock).holds)
         self.storage.retention.keeper = self.ledger.archive
@@ -113,6 +118,7 @@ class Parts:
             "ledger": LedgerPlugin(self.ledger),
             "billing": BillingPlugin(self.billing),
             "alerts": self.alerting,
+            "backtest": BacktestPlugin(self._backtest(), self.devices),
             "analytics": AnalyticsPlugin(self.ledger, self.billing, self.devices, self.storage, self.hub),
             "health": HealthPlugin(self.hub, self.devices, self.storage, self.hub.clock),
             "reconcile": ReconcilePlugin(),
@@ -132,6 +138,9 @@ class Parts:
             "price_feeds": price_feeds,
             "demo_house": DemoHouse(self.hub),
         }
+
+    def _backtest(self) -> Backtest:
+        return Backtest(self.storage, self.devices, self.ledger, self.hub.quantities, PastMoney(self.billing, self.hub.clock))
 
     def _admit_to_broker(self, device: str, secret: str) -> bool:
         admitted = self.devices.verify(device, secret)

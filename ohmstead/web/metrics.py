@@ -47,6 +47,8 @@ class Metrics:
         self.numbers: dict[str, Number] = {}
         self.queries: Mapping[str, Durations] = {}
         self.notifications: Mapping[tuple[str, str], int] = {}  # channel and status -> messages
+        self.alerts: Callable[[], Mapping[str, int]] = dict  # severity -> open alerts
+        self.evaluations = Durations()  # of the rules of one reading, by samples
 
     def request(self, method: str, template: str, status: int, took_s: float | None) -> None:
         """Count one answered request; `template` is the route's path, never the one that was asked for.
@@ -104,6 +106,12 @@ class Metrics:
         for labels, count in self.notifications.items():
             notifications.add_metric(labels, count)
         yield notifications
+        alerts = GaugeMetricFamily("alerts_active", "alerts that are not resolved", labels=("severity",))
+        for severity, count in self.alerts().items():
+            alerts.add_metric((severity,), count)
+        yield alerts
+        took = "time to evaluate all rules of one reading, of some of the readings"
+        yield _histogram("rule_evaluation_duration_seconds", took, (), {(): self.evaluations})
         queries = {(kind,): durations for kind, durations in self.queries.items()}
         yield _histogram("db_query_duration_seconds", "time of a database query", ("kind",), queries)
 

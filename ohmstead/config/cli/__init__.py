@@ -8,12 +8,30 @@ from pathlib import Path
 import click
 
 from ohmstead import __version__
-from ohmstead.config.cli import audit, bills, corrections, demo, exports, files, folder, ledger, notify, reconcile, run, tariffs, things
+from ohmstead.config.cli import (
+    alerts,
+    audit,
+    backtest,
+    bills,
+    corrections,
+    demo,
+    exports,
+    files,
+    folder,
+    ledger,
+    notify,
+    reconcile,
+    run,
+    tariffs,
+    things,
+)
 
 COMMANDS = (run.run, demo.demo, demo.simulate, folder.init, folder.check, run.reload, folder.token, things.plugins, things.devices,
             things.discover, files.import_, exports.export, ledger.meter_points, ledger.intervals, ledger.ledger,
             bills.contracts, bills.bill, reconcile.reconcile, tariffs.tariffs, tariffs.price, corrections.corrections, corrections.findings,
-            things.dead_letters, things.jobs, notify.notify, audit.audit, files.backup, files.restore)  # fmt: skip
+            alerts.rules, alerts.alerts, backtest.backtest,
+            things.dead_letters, things.jobs,
+            notify.notify, audit.audit, files.backup, files.restore)  # fmt: skip
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
