@@ -102,7 +102,7 @@ class AccessDenied(Event, frozen=True):
 
 
 class OperationDone(Event, frozen=True):
-    """Somebody changed something over the API. `operation` is method and path as declared, `path` its parameters."""
+    """Somebody changed something over the API. `operation` is method and path as declared, `path` its parameters and the id it answered."""
 
     who: str
     operation: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_request import BaseRequest
@@ -14,7 +15,7 @@ from ohmstead.core.clock import Clock, iso
 from ohmstead.core.errors import Forbidden, OhmsteadError, RateLimited, Unauthorized
 from ohmstead.core.events import AccessDenied, OperationDone
 from ohmstead.core.model import Person
-from ohmstead.core.route import ANYONE, Call, Route
+from ohmstead.core.route import ANYONE, Call, Reply, Route
 from ohmstead.web import access_log, body
 from ohmstead.web.access import NOBODY, Access, allow
 from ohmstead.web.answer import Answers
@@ -86,10 +87,11 @@ class App:
         fields = call.query.pop("fields", None) if route.envelope and route.method == "GET" and call.query else None  # type: ignore[attr-defined]
         call.query = operation.intake.query(call.query)
         await self._take_body(request, operation, call)
-        response = await self._answers.of(exchange, await route.handler(call), fields)
+        result = await route.handler(call)
+        response = await self._answers.of(exchange, result, fields)
         if route.scope in CHANGING and route.method not in SAFE and response.status < 400:
             done = f"{exchange.method} {exchange.template}"
-            self._bus.publish(OperationDone(call.who.id, done, path, response.status, exchange.address))
+            self._bus.publish(OperationDone(call.who.id, done, {**_made(result), **path}, response.status, exchange.address))
         return response
 
     def _who(self, exchange: Exchange, route: Route, call: Call) -> Person:
@@ -137,3 +139,10 @@ def _gave_nothing(exchange: Exchange) -> bool:
     assert exchange.operation is not None
     route, headers = exchange.operation.route, exchange.request.headers
     return route.scope != ANYONE and route.sign_in is None and "Authorization" not in headers and "X-Device-Secret" not in headers
+
+
+def _made(result: Any) -> dict[str, str]:
+    """The id of what an operation made or changed, where its answer has one."""
+    data = result.data if isinstance(result, Reply) else result
+    found = data.get("id") if isinstance(data, dict) else None
+    return {"id": str(found)} if isinstance(found, str | int) else {}

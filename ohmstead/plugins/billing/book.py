@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -41,11 +41,15 @@ class Kept(msgspec.Struct, frozen=True):
     slots: bytes
 
 
+Join = Callable[[AsyncConnection, Entry], Awaitable[None]]
+
+
 class BillBook:
     """The rows of one tenant."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self.joins: list[Join] = []  # told of every bill that is issued, in the transaction that keeps it
         self._tenant = bills.c.tenant_id == storage.tenant_id
 
     async def listing(self, contract: str | None, after: str | None, limit: int) -> list[Entry]:
@@ -93,6 +97,8 @@ class BillBook:
         there = await tx.scalar(select(bills.c.id).where(self._tenant, bills.c.id == kept.entry.id))
         if there is None:
             await tx.execute(insert(bills).values(tenant_id=self._storage.tenant_id, **values))
+            for join in self.joins if kept.entry.status != DRAFT else ():
+                await join(tx, kept.entry)
 
     async def _rows(self, query: Select[Any]) -> Sequence[Any]:
         async with self._storage.read() as connection:
