@@ -1,0 +1,41 @@
+"""What backtests ask of those who know money, and what energy of the past was worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What one more kWh cost in each slot from `start_ms` on, VAT included; None where that is not known."""
+
+    currency: str
+    start_ms: int
+    slot_ms: int
+    per_kwh: Sequence[Fraction | None]
+
+    def changes(self) -> Iterator[tuple[int, Fraction | None]]:
+        """Where it became another, as (instant, price)."""
+        before: Fraction | str | None = "nothing yet"
+        for place, price in enumerate(self.per_kwh):
+            if price != before:
+                yield self.start_ms + place * self.slot_ms, price
+                before = price
+
+    def at(self, at_ms: int) -> Fraction | None:
+        """The price at an instant."""
+        place = (at_ms - self.start_ms) // self.slot_ms
+        return self.per_kwh[place] if 0 <= place < len(self.per_kwh) else None
+
+
+class Money(Protocol):
+    """Billing, as backtests see it."""
+
+    async def prices(self, contract: str | None, start_ms: int, end_ms: int) -> Prices:
+        """Of a contract, the home's first unless named. NotFound, Invalid where there is none."""
+
+    async def what_if(self, contract: str | None, tariff: Mapping[str, Any], start_ms: int, end_ms: int) -> dict[str, Any]:
+        """The ended billing periods in a span as they are billed, and as they would be. NotFound, Invalid."""
