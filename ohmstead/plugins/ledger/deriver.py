@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REST_S, LONGEST_REST_S = 1.0, 3.0  # between two rounds, as long as one took: readings that come meanwhile share the next
+ALONE = 4  # portions in one transaction while readings wait: more than may have come in meanwhile
 ARCHIVED = 10  # tracks of a portion whose readings are archived
 
 Touched = Sequence[tuple[str, int, int]]
@@ -61,6 +62,10 @@ class Portion:
     stale: list[tuple[int, int, int, int]]
     tracks: list[Track]
     bounds: Mapping[int, Sequence[Bound]]
+
+    def reached(self, after: int) -> int:
+        """The last series of which all is done."""
+        return max([after, *(series for series, _, _ in self.due.series_marks)])
 
 
 class Moved(Exception):
@@ -128,6 +133,7 @@ class Deriver:
         try:
             while (reached := await self.portion(after)) is not None:
                 after = reached
+                self._behind |= time.perf_counter() - began > LONGEST_REST_S
         except BaseException:
             self._awaited += awaited
             raise
@@ -147,28 +153,34 @@ class Deriver:
         """
         try:
             async with self.turn:
-                portion, touched = await (self._alone(after) if self._behind else self._beside(after))
+                reached, touched = await (self._alone(after) if self._behind else self._beside(after))
         except Moved:
             return after
-        if portion is None:
-            return None
         self.tell(touched)
-        return max([after, *(series for series, _, _ in portion.due.series_marks)])
+        return reached
 
-    async def _beside(self, after: int) -> tuple[Portion | None, Touched]:
+    async def _beside(self, after: int) -> tuple[int | None, Touched]:
         """One portion, derived while readings are stored."""
         async with self._storage.snapshot() as conn:
             portion = await self._derive(conn, after)
-        return portion, () if portion is None else await self._storage.write(lambda tx: self._write(tx, portion))
+        if portion is None:
+            return None, ()
+        return portion.reached(after), await self._storage.write(lambda tx: self._write(tx, portion))
 
-    async def _alone(self, after: int) -> tuple[Portion | None, Touched]:
-        """One portion in the writer's time: readings wait, and those who send them are slowed to what can be derived."""
+    async def _alone(self, after: int) -> tuple[int | None, Touched]:
+        """Some portions in the writer's time: readings wait, and those who send them are slowed to what can be derived."""
 
-        async def work(tx: AsyncConnection) -> tuple[Portion | None, Touched]:
-            portion = await self._derive(tx, after)
-            return portion, () if portion is None else await self._write(tx, portion)
+        async def work(tx: AsyncConnection) -> tuple[int | None, Touched]:
+            reached, touched = after, list[tuple[str, int, int]]()
+            for _ in range(ALONE):
+                portion = await self._derive(tx, reached)
+                if portion is None:
+                    return None, touched
+                reached = portion.reached(reached)
+                touched += await self._write(tx, portion)
+            return reached, touched
 
-        done: tuple[Portion | None, Touched] = await self._storage.write(work)
+        done: tuple[int | None, Touched] = await self._storage.write(work)
         return done
 
     async def derive(self, tx: AsyncConnection) -> Touched:
