@@ -103,6 +103,7 @@ class House:
         await parts.ledger.open()
         await parts.billing.open()
         await parts.alerting.open()
+        await parts.automating.automations.open()
         self.checked = self.check(self.document())
         hub.connect(parts.storage, parts.devices, parts.protocols.context)
         await configured.apply(parts.devices, self.checked.configured)

@@ -37,6 +37,7 @@ from ohmstead.plugins.billing.plugin import BillingPlugin
 from ohmstead.plugins.billing.reconcile.disputes import Disputes
 from ohmstead.plugins.billing.reconcile.plugin import ReconcilePlugin
 from ohmstead.plugins.devices import configured
+from ohmstead.plugins.devices.commands import Commands
 from ohmstead.plugins.devices.locations import HOME
 from ohmstead.plugins.devices.plugin import DevicesPlugin
 from ohmstead.plugins.devices.registry import Devices
@@ -52,6 +53,7 @@ from ohmstead.plugins.protocols import Protocols
 from ohmstead.plugins.protocols.mqtt import Mqtt
 from ohmstead.plugins.reports.plugin import ReportsPlugin
 from ohmstead.plugins.rules.alerts.plugin import AlertsPlugin
+from ohmstead.plugins.rules.automations.plugin import AutomationsPlugin
 from ohmstead.plugins.rules.backtest.backtest import Backtest
 from ohmstead.plugins.rules.backtest.plugin import BacktestPlugin
 from ohmstead.plugins.rules.watch import Watches
@@ -98,9 +100,14 @@ class Parts:
         self.watches = Watches(hub.clock, self.storage)
         self.alerting = AlertsPlugin(hub, self.storage, self.watches, self.devices, self.ledger, self.people)
         self.alerting.alerts.tell = self.notifiers.enqueue
+        self.commands = Commands(hub, self.devices)
+        self.automating = AutomationsPlugin(
+            hub, self.storage, self.watches, self.devices, self.commands, self.notifiers, self.protocols, self.ledger
+        )
         self._foreign: dict[str, Plugin] = {}  # section -> the plugin that it is of, unless that ships with us
         for service in (self.storage, self.devices, self.jobs, self.audit, self.tariffs, self.prices, self.ledger, self.billing, self.mqtt,
-                        self.protocols, self.people, self.notifiers, self.watches, self.alerting.alerts, self.alerting.rules):  # fmt: skip
+                        self.protocols, self.people, self.notifiers, self.watches, self.alerting.alerts, self.alerting.rules,
+                        self.commands, self.automating.automations):  # fmt: skip
             hub.provide(service)
         for name, plugin in self._shipped().items():
             hub.plugins.add(name, plugin)
@@ -108,7 +115,7 @@ class Parts:
     def _shipped(self) -> dict[str, object]:
         """The plugins that come with Ohmstead. To remove one, delete its folder and its line here."""
         return {
-            "devices": DevicesPlugin(self.devices),
+            "devices": DevicesPlugin(self.devices, self.commands),
             "jobs": self.jobs,
             "audit": AuditPlugin(self.audit, self.hub.clock, self.hub.bus, (audited.LEDGER, audited.ALERTS)),
             "people": PeoplePlugin(self.people),
@@ -117,6 +124,7 @@ class Parts:
             "prices": PricesPlugin(self.prices),
             "ledger": LedgerPlugin(self.ledger),
             "billing": BillingPlugin(self.billing),
+            "automations": self.automating,  # before the alerts, which then forget the gates that nobody has
             "alerts": self.alerting,
             "backtest": BacktestPlugin(self._backtest(), self.devices),
             "analytics": AnalyticsPlugin(self.ledger, self.billing, self.devices, self.storage, self.hub),
@@ -167,6 +175,8 @@ class Parts:
             self._take(plugin, self.hub.quantities.add, quantity)
         for plugin, kind in self.hub.plugins.collect("ohmstead_tariffs"):
             self._take(plugin, self.tariffs.add_kind, kind)
+        for plugin, part in self.hub.plugins.collect("ohmstead_rules"):
+            self._take(plugin, self.automating.automations.kinds.add, part)
         sections: dict[str, Section] = {section.key: section for section in SECTIONS}
         for plugin, section in self.hub.plugins.collect("ohmstead_sections", hub=self.hub):
             if sections.setdefault(section.key, section) is not section:

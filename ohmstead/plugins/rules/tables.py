@@ -68,4 +68,53 @@ alert_events = Table(  # the history of an alert, in order
     sqlite_autoincrement=True,
 )
 
+automations = Table(  # those that people made over the API
+    "automations",
+    metadata,
+    Column("tenant_id", Integer, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("body", Text, nullable=False),  # JSON, in the words of YAML
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+automation_state = Table(  # of any automation, wherever it is defined
+    "automation_state",
+    metadata,
+    Column("tenant_id", Integer, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("enabled", Integer),  # what somebody decided while the hub ran; NULL: as it is defined
+    Column("count", BigInteger, nullable=False),
+    Column("last_ms", BigInteger),
+)
+
+automation_runs = Table(  # those that wait
+    "automation_runs",
+    metadata,
+    Column("tenant_id", Integer, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("automation", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: where it stands, and its trace so far
+)
+
+automation_traces = Table(  # a ring for each automation
+    "automation_traces",
+    metadata,
+    Column("tenant_id", Integer, primary_key=True),
+    Column("automation", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("began_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # JSON
+)
+
+holds = Table(  # what is kept from commands of a lower priority beyond the run that commanded it
+    "rule_holds",
+    metadata,
+    Column("tenant_id", Integer, primary_key=True),
+    Column("device", Text, primary_key=True),
+    Column("capability", Text, primary_key=True),
+    Column("automation", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+)
+
 TABLES = Tables("rules", Path(__file__).parent / "migrations")

@@ -144,6 +144,12 @@ def _measured(node: nodes.Node) -> nodes.Node:
     return node
 
 
+def _asks(tree: nodes.Node) -> Iterator[tuple[str, str]]:
+    for call in tree.find_all(nodes.Call):
+        if isinstance(call.node, nodes.Name) and call.args and isinstance(call.args[0], nodes.Const):
+            yield call.node.name, str(call.args[0].value)
+
+
 def _called(name: str, arguments: list[nodes.Expr], node: nodes.Node) -> nodes.Call:
     return nodes.Call(nodes.Name(name, "load"), arguments, [], None, None, lineno=node.lineno)
 
@@ -193,9 +199,9 @@ def _bounded(operator: str, left: Any, right: Any) -> None:
 
 
 class Template:
-    """One template, compiled. `source` is as it was written."""
+    """One template, compiled. `source` is as it was written, `asks` what it calls by name: ("state", "heatpump.power")."""
 
-    __slots__ = ("_sandbox", "_template", "source")
+    __slots__ = ("_sandbox", "_template", "asks", "source")
 
     def __init__(self, sandbox: Sandbox, source: str) -> None:
         self.source, self._sandbox = source, sandbox
@@ -203,6 +209,7 @@ class Template:
             raise Invalid(f"a template has at most {SOURCE_MOST:,} characters")
         try:
             self._template = sandbox.from_string(source)
+            self.asks = frozenset(_asks(sandbox.parse(source)))
         except TemplateError as error:
             raise Invalid(f"the template cannot be read: {_told(error)}") from None
         except RecursionError:

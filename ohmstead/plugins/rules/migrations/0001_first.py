@@ -1,4 +1,4 @@
-"""The first tables of the rules: gates, alert rules, alerts and their history."""
+"""The first tables of the rules: gates, alert rules, alerts and their history, automations with their runs and traces."""
 
 from __future__ import annotations
 
@@ -60,3 +60,42 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("events_of_alert", "alert_events", ["tenant_id", "alert_id", "id"])
+    op.create_table(
+        "automations",
+        sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), primary_key=True, autoincrement=False),
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("created_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "automation_state",
+        sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), primary_key=True, autoincrement=False),
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("enabled", sa.Integer),
+        sa.Column("count", sa.BigInteger, nullable=False),
+        sa.Column("last_ms", sa.BigInteger),
+    )
+    op.create_table(
+        "automation_runs",
+        sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), primary_key=True, autoincrement=False),
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("automation", sa.Text, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "automation_traces",
+        sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), primary_key=True, autoincrement=False),
+        sa.Column("automation", sa.Text, primary_key=True),
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("began_ms", sa.BigInteger, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "rule_holds",
+        sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id"), primary_key=True, autoincrement=False),
+        sa.Column("device", sa.Text, primary_key=True),
+        sa.Column("capability", sa.Text, primary_key=True),
+        sa.Column("automation", sa.Text, nullable=False),
+        sa.Column("priority", sa.Integer, nullable=False),
+        sa.Column("until_ms", sa.BigInteger, nullable=False),
+    )

@@ -1,0 +1,130 @@
+"""The world of a running hub: its live states, its devices, people, broker and the web."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from ohmstead.core.errors import Invalid
+from ohmstead.core.events import SeriesAdded
+from ohmstead.core.model import Command, Series, State
+from ohmstead.core.notice import Notice
+from ohmstead.plugins.devices.commands import Commands
+from ohmstead.plugins.devices.locations import HOME
+from ohmstead.plugins.devices.registry import Devices
+from ohmstead.plugins.notifiers.notifiers import Notifiers
+from ohmstead.plugins.protocols.http import Http
+from ohmstead.plugins.protocols.mqtt import Mqtt
+from ohmstead.plugins.rules.automations.functions import Energies
+
+if TYPE_CHECKING:
+    from ohmstead.core.hub import Hub
+    from ohmstead.core.ingest import Feed
+
+ATTEMPTS = 3  # of a command that may be repeated
+CALL_S, ANSWER_MOST = 10.0, 64_000
+
+
+class LiveFacts:
+    """What the hub knows now."""
+
+    def __init__(self, hub: Hub, devices: Devices, energies: Energies) -> None:
+        self._states, self._devices = hub.states, devices
+        self.energy, self.want = energies.kwh, energies.want
+        self._known: dict[str, Series] = {}
+        self._looked = -1
+        hub.bus.subscribe(SeriesAdded, self._added)
+
+    def state(self, address: str) -> State | None:
+        """The live state of `device.quantity`."""
+        series = self._known.get(address)
+        found = None if series is None else self._states.get(series)
+        if found is None and len(self._states) != self._looked:  # some states are of no device, such as those of tariffs
+            self._looked = len(self._states)
+            self._known = {state.series.address: state.series for state in self._states}
+            series = self._known.get(address)
+            found = None if series is None else self._states.get(series)
+        return found
+
+    def _added(self, event: SeriesAdded) -> None:
+        self._known[event.series.address] = event.series
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """That of the home."""
+        return ZoneInfo(self._devices.locations.zone_of(HOME))
+
+    @property
+    def position(self) -> tuple[float, float] | None:
+        """Degrees north and east of the home."""
+        home = self._devices.locations.get(HOME)
+        return None if home.latitude is None or home.longitude is None else (home.latitude, home.longitude)
+
+
+class LiveHands:
+    """What the hub can do."""
+
+    def __init__(self, hub: Hub, commands: Commands, notifiers: Notifiers, mqtt: Mqtt, http: Http) -> None:
+        self._hub, self._commands, self._notifiers, self._mqtt, self._http = hub, commands, notifiers, mqtt, http
+
+    def command(self, command: Command, holder: str, name: str, priority: int, hold_s: float | None) -> Awaitable[str]:
+        """Tell a device, tried again while that changes nothing."""
+        self._commands.arbiter.take(command, holder, name, priority, hold_s)
+
+        async def send() -> str:
+            return str((await self._commands.send(command, f"automation {name}", ATTEMPTS))["result"])
+
+        return send()
+
+    def release(self, holder: str) -> None:
+        """What a run held is free."""
+        self._commands.arbiter.release(holder)
+
+    def set(self, device: str, quantity: str, value: float | str) -> Awaitable[str] | None:
+        """A reading like any other: stored, and back after a restart. It is later than the one before, by a millisecond at least."""
+        for runner in self._hub.runners:
+            if device in runner.devices:
+                raise Invalid(f"{device} is no virtual device: {runner.entry.integration.type} runs it; use command")
+        batch = self._hub.ingest.batch("automations", "reading")
+        feed: Feed = batch.feed(device)
+        series = feed.series.get(quantity)
+        state = None if series is None else self._hub.states.get(series)
+        at_ms = batch.now_ms if state is None else max(batch.now_ms, state.updated_ms + 1)
+        reason = batch.add(feed, quantity, value, at_ms)
+        if reason is not None:
+            raise Invalid(reason)
+        self._hub.ingest.send(batch)
+        return None
+
+    async def notify(self, notice: Notice) -> str:
+        """Put it into the outbox."""
+        await self._notifiers.send(notice)
+        return "sent"
+
+    async def publish(self, topic: str, payload: bytes, retain: bool) -> str:
+        """Publish at QoS 1."""
+        await self._mqtt.publish(topic, payload, 1, retain)
+        return "published"
+
+    async def call(self, method: str, url: str, body: Any, headers: Mapping[str, str]) -> str:
+        """Call a web address. What it answers is read, and left."""
+        if method == "GET":
+            answer = await self._http.get(url, headers=headers, timeout_s=CALL_S, limit=ANSWER_MOST)
+            return f"answered {len(answer)} bytes"
+        await self._http.post_json(url, body, headers=headers, timeout_s=CALL_S, limit=ANSWER_MOST)
+        return "answered"
+
+
+def subscriber(mqtt: Mqtt) -> Callable[[str, Callable[[str, bytes], object]], Callable[[], None]]:
+    """Listens to MQTT; what a broker retained is nothing that happens now."""
+
+    def subscribe(filter_: str, told: Callable[[str, bytes], object]) -> Callable[[], None]:
+        def handler(message: Any) -> None:
+            if not message.retain:
+                told(message.topic, bytes(message.payload))
+            message.ack()
+
+        return mqtt.subscribe(filter_, handler)
+
+    return subscribe
