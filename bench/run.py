@@ -12,7 +12,7 @@ from bench.machine import described
 from bench.private import Missing
 from bench.row import HEAD, Row, plain
 
-MODULES = ("bus", "states", "mqtt", "batches", "writer", "soak", "sockets", "year", "money", "green_button", "size", "start")
+MODULES = ("bus", "states", "mqtt", "batches", "writer", "ledger", "soak", "sockets", "year", "money", "green_button", "size", "start")
 LAST = Path(__file__).parent / "last.json"
 
 
