@@ -110,15 +110,7 @@ class Automations:
 
     def compiled(self, id_: str, options: Options, origin: str, known: Known) -> tuple[Automation, list[Problem], list[str]]:
         """The automation, what is wrong with it, and which others it runs."""
-        build = Build(self.engine.world, self.kinds, known, (id_,))
-        triggers = []
-        for place, trigger in enumerate(options["trigger"]):
-            with build.at("trigger", place):
-                triggers.append((trigger, build.arm(trigger)))
-        conditions = build.test(options["condition"])
-        build.add(options["action"])
-        automation = Automation(id_, options, origin, triggers, conditions, build.program, build.notes)
-        return automation, build.problems, build.calls
+        return compiled(self.engine.world, self.kinds, known, id_, options, origin)
 
     def _put(self, id_: str, options: Options, origin: str, others: Iterable[str] = ()) -> Automation:
         automation, problems, _ = self.compiled(id_, options, origin, self._known([*others, *self.engine.automations, id_]))
@@ -225,6 +217,21 @@ class Automations:
         for run in runs:
             self.engine.stop(run, f"{who} stopped it")
         return sum(run.result == STOPPED for run in runs)
+
+
+def compiled(
+    world: World, kinds: Kinds, known: Known, id_: str, options: Options, origin: str
+) -> tuple[Automation, list[Problem], list[str]]:
+    """The automation in a world, what is wrong with it, and which others it runs."""
+    build = Build(world, kinds, known, (id_,))
+    triggers = []
+    for place, trigger in enumerate(options["trigger"]):
+        with build.at("trigger", place):
+            triggers.append((trigger, build.arm(trigger)))
+    conditions = build.test(options["condition"])
+    build.add(options["action"])
+    automation = Automation(id_, options, origin, triggers, conditions, build.program, build.notes)
+    return automation, build.problems, build.calls
 
 
 def loops(calls: Mapping[str, Iterable[str]]) -> Iterator[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -99,7 +100,7 @@ class Timers:
     @property
     def next_ms(self) -> int | None:
         """The instant of the next that is due, for a clock whose waiting time and time of day go together."""
-        later = [self._clock.now_ms() + max(0, round((self._later[0][0] - self._clock.monotonic()) * 1000))] if self._later else []
+        later = [self._clock.now_ms() + max(0, math.ceil((self._later[0][0] - self._clock.monotonic()) * 1000))] if self._later else []
         return min([*later, *([int(self._wall[0][0])] if self._wall else [])], default=None)
 
     async def work(self, task: Task) -> None:

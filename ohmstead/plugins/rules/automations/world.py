@@ -38,24 +38,24 @@ class Facts(Protocol):
 
 
 class Hands(Protocol):
-    """What can be done. An awaitable gives what came of it, in a word or two; OhmsteadError when it could not be done."""
+    """What can be done. None: it is done. An awaitable gives what came of it, in a word or two; OhmsteadError when it could not be done."""
 
-    def command(self, command: Command, holder: str, name: str, priority: int, hold_s: float | None) -> Awaitable[str]:
+    def command(self, command: Command, holder: str, name: str, priority: int, hold_s: float | None) -> Awaitable[str] | None:
         """Tell a device. Conflict, at once, when somebody else holds it or a limit forbids it."""
 
     def release(self, holder: str) -> None:
         """A run ended: what it holds is free, unless it is held for longer."""
 
     def set(self, device: str, quantity: str, value: float | str) -> Awaitable[str] | None:
-        """Make a value the state of a virtual device; None when it is done."""
+        """Make a value the state of a virtual device."""
 
-    def notify(self, notice: Notice) -> Awaitable[str]:
+    def notify(self, notice: Notice) -> Awaitable[str] | None:
         """Have people told."""
 
-    def publish(self, topic: str, payload: bytes, retain: bool) -> Awaitable[str]:
+    def publish(self, topic: str, payload: bytes, retain: bool) -> Awaitable[str] | None:
         """Publish over MQTT."""
 
-    def call(self, method: str, url: str, body: Any, headers: Mapping[str, str]) -> Awaitable[str]:
+    def call(self, method: str, url: str, body: Any, headers: Mapping[str, str]) -> Awaitable[str] | None:
         """Call a web address."""
 
 
