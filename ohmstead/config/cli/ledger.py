@@ -216,6 +216,23 @@ def verify(config: Path, meter_points: tuple[str, ...], json_: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+@ledger.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@dry_run
+@as_json
+@click.pass_obj
+def rebuild(config: Path, yes: bool, dry_run: bool, json_: bool) -> None:
+    """Throw away what is derived, and derive it anew: also after lost files of the archive were put back."""
+    from ohmstead.config.cli.api import opened
+
+    if not (yes or dry_run):
+        click.confirm("Derive all intervals anew, from the first reading on? The same comes out", abort=True, err=True)
+    with opened(config) as api:
+        found = api.call("POST", "/ledger/rebuild", {"dry_run": "true"} if dry_run else None)
+    verb = "would be" if dry_run else "are"
+    output.data(found, json_, lambda found: click.echo(f"{found['meter_points']} meter points {verb} derived anew"))
+
+
 def _show_verified(found: dict[str, Any]) -> None:
     counts = ", ".join(f"{found[name]:,} {name.replace('_', ' ')}" for name in ("meter_points", "days", "rollups"))
     if found["same"]:

@@ -306,7 +306,7 @@ class Deriver:
         await self._unmoved(tx, due.bindings)
         await self._tracks.write(tx, done, portion.stale)
         spans = [(each.track.point, each.first_day, FOR_EVER if each.to_the_end else each.last_day) for each in done]
-        await self.vault.unseal(tx, spans)
+        await self.vault.seal_again(tx, spans)
         engine = self._storage.engine_name
         await delete(tx, engine, "ledger_marks", ("series_id", "day", "generation"), due.series_marks)
         await delete(tx, engine, "point_marks", ("id",), [(number,) for number in due.point_marks])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ohmstead.core.clock import EARLIEST_MS
 from ohmstead.core.errors import Invalid
 from ohmstead.plugins.ledger.archive.archive import Archive
 from ohmstead.plugins.ledger.automatic import Automatic
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ohmstead.core.bus import Bus
     from ohmstead.core.clock import Clock
     from ohmstead.plugins.devices.registry import Devices
+    from ohmstead.plugins.ledger.archive.vault import Vault
     from ohmstead.plugins.storage.storage import Storage
 
 
@@ -88,6 +90,12 @@ class Ledger:
         """Wait until all that was stored before this call is derived; Unavailable when that takes longer."""
         await self.deriver.caught_up(within_s)
 
+    async def rebuild(self) -> int:
+        """Have everything derived anew, from the first reading on; of how many meter points. What comes out is the same."""
+        await self._storage.write(lambda tx: self.registrar.mark_all(tx, EARLIEST_MS))
+        self.wake()
+        return len(self.points)
+
     def wake(self) -> None:
         """Something was marked outside of the readings: derive it."""
         self.deriver.wake()
@@ -96,6 +104,11 @@ class Ledger:
     def grid(self) -> Grid:
         """The slots of the house."""
         return self.deriver.grid
+
+    @property
+    def vault(self) -> Vault:
+        """What is archived of the readings."""
+        return self.deriver.vault
 
     @property
     def turn(self) -> asyncio.Lock:

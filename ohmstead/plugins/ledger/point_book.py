@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.bindings import Binding, Term
 from ohmstead.plugins.ledger.lists import given, listed
 from ohmstead.plugins.ledger.points import MeterPoint, Role
-from ohmstead.plugins.ledger.tables import bindings, meter_points, track_days, track_heads, verdicts
+from ohmstead.plugins.ledger.tables import bindings, meter_points, seals, track_days, track_heads, verdicts
 
 PLAIN = ("name", "location", "parent", "category", "device", "flow", "origin")  # columns that are fields of a meter point
 
@@ -80,6 +80,8 @@ class PointBook:
         await self._delete(tx, bindings.c.id.in_(tuple(numbers)))
 
     async def _delete(self, tx: AsyncConnection, where: ColumnElement[bool]) -> None:
+        derived = select(bindings.c.point_id, track_days.c.day).join(track_days, track_days.c.binding_id == bindings.c.id).where(where)
+        await tx.execute(delete(seals).where(tuple_(seals.c.point_id, seals.c.day).in_(derived)))
         for table in (track_days, track_heads, verdicts):
             await tx.execute(delete(table).where(table.c.binding_id.in_(select(bindings.c.id).where(where))))
         await tx.execute(delete(bindings).where(where))
@@ -96,7 +98,7 @@ class PointBook:
     async def firsts(self, tx: AsyncConnection, quantities: Iterable[str]) -> list[tuple[str, str, int]]:
         """(device, quantity, instant of the earliest stored reading) of every series of these quantities."""
         rows = await tx.execute(_FIRSTS, {"tenant": self._tenant, "quantities": sorted(quantities)})
-        return [(row[0], row[1], min(at_ms for at_ms in row[2:] if at_ms is not None)) for row in rows if row[2:] != (None, None)]
+        return [(row[0], row[1], min(at_ms for at_ms in row[2:] if at_ms is not None)) for row in rows if set(row[2:]) != {None}]
 
     async def negative(self, tx: AsyncConnection, quantities: Iterable[str]) -> list[tuple[str, str]]:
         """(device, quantity) of the gauges of these quantities that ever were below 0, as far as rollups and readings go back."""
@@ -133,12 +135,13 @@ _BIND = """
     SELECT c0, c1, c2, c3, c4, c5 FROM ({rows}) fresh WHERE true RETURNING point_id, from_ms, id
 """
 _FIRST = text("""
-    SELECT (SELECT min(at_ms) FROM readings WHERE series_id = s.id), (SELECT min(from_ms) FROM deltas WHERE series_id = s.id)
+    SELECT (SELECT min(at_ms) FROM readings WHERE series_id = s.id), (SELECT min(from_ms) FROM deltas WHERE series_id = s.id),
+        (SELECT min(first_ms) FROM archived_days WHERE series_id = s.id)
     FROM (SELECT max(id) AS id FROM series WHERE tenant_id = :tenant AND device_id = :device AND quantity = :quantity) s
 """)
 _FIRSTS = text("""
     SELECT device_id, quantity, (SELECT min(at_ms) FROM readings WHERE series_id = s.id),
-        (SELECT min(from_ms) FROM deltas WHERE series_id = s.id)
+        (SELECT min(from_ms) FROM deltas WHERE series_id = s.id), (SELECT min(first_ms) FROM archived_days WHERE series_id = s.id)
     FROM series s WHERE tenant_id = :tenant AND quantity IN :quantities ORDER BY device_id, quantity
 """).bindparams(bindparam("quantities", expanding=True))
 _NEGATIVE = text("""

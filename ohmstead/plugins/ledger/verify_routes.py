@@ -1,4 +1,4 @@
-"""`/ledger/verify`: whether everything comes out again the same."""
+"""`/ledger/verify` and `/ledger/rebuild`: whether everything comes out again the same; having it come out again."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
 SHOWN = 100  # differences that are listed; all are counted
 
+DRY_RUN: dict[Any, Any] = {
+    vol.Optional("dry_run", default=False, description="true: say how many meter points that would be"): validate.boolean,
+}
 BODY = {vol.Optional("meter_points", description="ids of meter points; all unless given"): [validate.slug]}
 
 
 def routes(ledger: Ledger) -> list[Route]:
-    """The one operation."""
+    """The two operations."""
 
     async def verify(call: Call) -> dict[str, Any]:
         found = await ledger.verifier.verify((call.body or {}).get("meter_points"))
@@ -31,5 +34,13 @@ def routes(ledger: Ledger) -> list[Route]:
                 "sealed_days": {slug: len(days) for slug, days in found.sealed.items()},
                 "different": len(found.differences), "differences": differences}  # fmt: skip
 
+    async def rebuild(call: Call) -> dict[str, Any]:
+        dry_run = call.query["dry_run"]
+        return {"meter_points": len(ledger.points) if dry_run else await ledger.rebuild(), "dry_run": dry_run}
+
+    again = "Throw what is derived away and derive it anew, from the first reading on; what comes out is the same"
     summary = "Derive everything again from the readings, and compare it byte for byte with what is stored"
-    return [Route("POST", "/ledger/verify", verify, "read", summary, body=BODY, tags=("ledger",))]
+    return [
+        Route("POST", "/ledger/verify", verify, "read", summary, body=BODY, tags=("ledger",)),
+        Route("POST", "/ledger/rebuild", rebuild, "admin", again, query=DRY_RUN, status=202, tags=("ledger",)),
+    ]

@@ -95,6 +95,7 @@ class Archive:
 
     async def _held(self, since_ms: int) -> dict[int, list[Hold]]:
         """What is not settled, by series."""
+        since_ms -= DAY_MS
         holds = [Hold(*row) for row in await self._storage.reader.rows(_UNDECIDED, self._storage.tenant_id, since_ms)]
         for holder in self.holders:
             holds += await holder(since_ms)
@@ -161,9 +162,9 @@ class Archive:
     def _write(self, name: str, parts: Sequence[Part]) -> None:
         files = self._vault.files
         draft = files.draft()
-        parquet.write(draft, [(part.series, part.all) for part in parts])
+        self._vault.parquet.write(draft, [(part.series, part.all) for part in parts])
         files.put(draft, name)
-        found = parquet.read(files.path(name))
+        found = self._vault.parquet.read(files.path(name))
         for part in parts:
             if digest.of_readings(found.get(part.series.key, [])) != part.entry.digest:
                 raise Unavailable(f"data/archive/{name}: what was read back is not what was written; nothing was deleted")
@@ -207,7 +208,7 @@ def _name(day: int, parts: Iterable[Part]) -> str:
 _SERIES = "SELECT id, device_id, quantity FROM series WHERE tenant_id = $1"
 _UNDECIDED = """
     SELECT p.slug, f.start_ms, f.end_ms FROM findings f JOIN meter_points p ON p.id = f.point_id
-    WHERE f.tenant_id = $1 AND f.status = 'open' AND f.cause <> 'sealed' AND f.end_ms > $2 - 86400000
+    WHERE f.tenant_id = $1 AND f.status = 'open' AND f.cause <> 'sealed' AND f.end_ms > $2
 """
 _MARKED = "SELECT DISTINCT series_id FROM ledger_marks WHERE from_ms < $1"
 _MARKED_POINTS = "SELECT DISTINCT point_id FROM point_marks"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +17,7 @@ from ohmstead.plugins.ledger.slots import DAY_MS
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage
 
+EVER = -(1 << 20)  # a UTC day before all days
 COLUMNS = ("series_id", "day", "file", "digest", "first_ms", "last_ms")
 
 
@@ -44,7 +45,7 @@ class ArchiveBook:
     async def newest_seal(self) -> int:
         """The last UTC day that is sealed of any meter point; one before all days without seals."""
         [(day,)] = await self._reader.rows("SELECT max(day) FROM seals")
-        return -(1 << 20) if day is None else int(day)
+        return EVER if day is None else int(day)
 
     async def entries(self, conn: AsyncConnection, series: int, start_ms: int, end_ms: int) -> list[Entry]:
         """What holds readings of a series in [start, end), in order."""
@@ -68,9 +69,7 @@ class ArchiveBook:
 
     async def seal(self, tx: AsyncConnection, point: int, until_day: int) -> None:
         """Seal all days of a meter point up to that one that are not sealed yet."""
-        rows = await self._reader.fetch(tx, _UNSEALED, point, until_day)
-        seals = [(point, day, digest.of_tracks(row[1:] for row in some)) for day, some in groupby(rows, lambda row: row[0])]
-        await self._storage.bulk(tx, "seals", ("point_id", "day", "digest"), seals)
+        await self._put_seals(tx, point, await self._reader.fetch(tx, _UNSEALED, point, until_day))
 
     async def seals(self, conn: AsyncConnection, point: int) -> dict[int, bytes]:
         """The seal of each day of a meter point that has one."""
@@ -78,14 +77,20 @@ class ArchiveBook:
 
     async def broken(self, conn: AsyncConnection, point: int) -> list[int]:
         """The sealed days of a meter point whose tracks are not what was sealed."""
-        rows = await self._reader.fetch(conn, _SEALED, point)
+        rows = await self._reader.fetch(conn, _SEALED, point, EVER, -EVER)
         now = {day: digest.of_tracks(row[1:] for row in some) for day, some in groupby(rows, lambda row: row[0])}
         return [day for day, sealed in (await self.seals(conn, point)).items() if now.get(day) != sealed]
 
-    async def unseal(self, tx: AsyncConnection, spans: Iterable[tuple[int, int, int]]) -> None:
-        """Take the seals of the days [first, last] of meter points off: their tracks were derived anew."""
+    async def seal_again(self, tx: AsyncConnection, spans: Iterable[tuple[int, int, int]]) -> None:
+        """The tracks of the days [first, last] of meter points were derived anew: seal as they are now those that were sealed."""
         for point, first, last in spans:
+            rows = await self._reader.fetch(tx, _SEALED, point, first, last)
             await tx.execute(_UNSEAL, {"point": point, "first": first, "last": last})
+            await self._put_seals(tx, point, rows)
+
+    async def _put_seals(self, tx: AsyncConnection, point: int, rows: Iterable[tuple[Any, ...]]) -> None:
+        seals = [(point, day, digest.of_tracks(row[1:] for row in some)) for day, some in groupby(rows, lambda row: row[0])]
+        await self._storage.bulk(tx, "seals", ("point_id", "day", "digest"), seals)
 
 
 _NEWEST = "SELECT series_id, max(last_ms) FROM archived_days GROUP BY series_id"
@@ -109,7 +114,8 @@ _UNSEALED = f"""
         AND NOT EXISTS (SELECT 1 FROM seals s WHERE s.point_id = b.point_id AND s.day = t.day) ORDER BY t.day, t.binding_id, t.term
 """  # noqa: S608
 _SEALED = f"""
-    SELECT {_TRACKS} JOIN seals s ON s.point_id = b.point_id AND s.day = t.day WHERE b.point_id = $1 ORDER BY t.day, t.binding_id, t.term
+    SELECT {_TRACKS} JOIN seals s ON s.point_id = b.point_id AND s.day = t.day
+    WHERE b.point_id = $1 AND t.day >= $2 AND t.day <= $3 ORDER BY t.day, t.binding_id, t.term
 """
 _SEALS = "SELECT day, digest FROM seals WHERE point_id = $1 ORDER BY day"
 _UNSEAL = text("DELETE FROM seals WHERE point_id = :point AND day >= :first AND day <= :last")

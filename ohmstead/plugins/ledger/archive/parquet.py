@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
+import threading
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    import duckdb
 
 INSTALL = 'pip install "ohmstead[export]"'
 _LIMITS: dict[str, Any] = {"threads": 1, "memory_limit": "512MB", "autoinstall_known_extensions": False, "autoload_known_extensions": False}
@@ -47,37 +50,55 @@ class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def installed() -> bool:
     """Whether DuckDB, an extra, is there."""
-    return importlib.util.find_spec("duckdb") is not None
-
-
-def write(path: Path, content: Iterable[tuple[Series, Sequence[Raw]]]) -> None:
-    """Write a file: readings of each series in order of time."""
-    import duckdb
-
-    lines, encoder = path.with_name(f"{path.name}.json"), msgspec.json.Encoder()
     try:
-        with lines.open("wb") as file:
-            for series, rows in content:
-                names = series.key, series.device, series.quantity
-                file.write(encoder.encode_lines([_Line(*names, *msgspec.structs.astuple(row)) for row in rows]))
-        source = f"read_json({_quoted(lines)}, format = 'newline_delimited', columns = {_COLUMNS})"
-        with duckdb.connect(":memory:", config=_LIMITS) as connection:
-            connection.execute("SET preserve_insertion_order = true")
-            connection.execute(f"COPY (SELECT * FROM {source}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)")  # noqa: S608
-    finally:
-        lines.unlink(missing_ok=True)
+        import duckdb  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
-def read(path: Path, series: int | None = None, start_ms: int | None = None, end_ms: int | None = None) -> dict[int, list[Raw]]:
-    """The readings of a file by series key, in order of time: all, or those of one series in [start, end). OSError, duckdb.Error."""
-    import duckdb
+class Parquet:
+    """Writes and reads files, in any thread. Connecting takes DuckDB longer than a file does, so it connects once."""
 
-    where = "" if series is None else f"WHERE series = {series} AND at_ms >= {start_ms} AND at_ms < {end_ms}"
-    columns = "series, at_ms, value, text, sampled_ms, flags"
-    sql = f"SELECT {columns} FROM read_parquet({_quoted(path)}) {where} ORDER BY series, at_ms"  # noqa: S608
-    with duckdb.connect(":memory:", config=_LIMITS) as connection:
-        rows = connection.execute(sql).fetchall()
-    return {key: [Raw(*row[1:]) for row in some] for key, some in groupby(rows, lambda row: row[0])}
+    def __init__(self) -> None:
+        self._database: duckdb.DuckDBPyConnection | None = None
+        self._lock = threading.Lock()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        with self._lock:
+            if self._database is None:
+                self._database = duckdb.connect(":memory:", config=_LIMITS)
+            return self._database.cursor()
+
+    def write(self, path: Path, content: Iterable[tuple[Series, Sequence[Raw]]]) -> None:
+        """Write a file: readings of each series in order of time."""
+        lines, encoder = path.with_name(f"{path.name}.json"), msgspec.json.Encoder()
+        try:
+            with lines.open("wb") as file:
+                for series, rows in content:
+                    names = series.key, series.device, series.quantity
+                    file.write(encoder.encode_lines([_Line(*names, *msgspec.structs.astuple(row)) for row in rows]))
+            source = f"read_json({_quoted(lines)}, format = 'newline_delimited', columns = {_COLUMNS})"
+            with self._cursor() as cursor:
+                cursor.execute(f"COPY (SELECT * FROM {source}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)")  # noqa: S608
+        finally:
+            lines.unlink(missing_ok=True)
+
+    def read(self, path: Path, series: int | None = None, start_ms: int = 0, end_ms: int = 0) -> dict[int, list[Raw]]:
+        """The readings of a file by series key, in order of time: all, or those of one series in [start, end). OSError."""
+        import duckdb
+
+        where = "" if series is None else f"WHERE series = {series} AND at_ms >= {start_ms} AND at_ms < {end_ms}"
+        columns = "series, at_ms, value, text, sampled_ms, flags"
+        sql = f"SELECT {columns} FROM read_parquet({_quoted(path)}) {where} ORDER BY series, at_ms"  # noqa: S608
+        try:
+            with self._cursor() as cursor:
+                rows = cursor.execute(sql).fetchall()
+        except duckdb.Error as error:
+            raise OSError(f"{path}: {error}") from error
+        return {key: [Raw(*row[1:]) for row in some] for key, some in groupby(rows, lambda row: row[0])}
 
 
 def _quoted(path: Path) -> str:

@@ -13,7 +13,7 @@ from ohmstead.core.errors import Unavailable
 from ohmstead.plugins.ledger.archive import digest, parquet
 from ohmstead.plugins.ledger.archive.book import ArchiveBook, Entry
 from ohmstead.plugins.ledger.archive.files import Files
-from ohmstead.plugins.ledger.archive.parquet import Raw
+from ohmstead.plugins.ledger.archive.parquet import Parquet, Raw
 from ohmstead.plugins.ledger.slots import DAY_MS
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Vault:
     """Reads the archive. Knows by heart what it has no need to look for."""
 
     def __init__(self, storage: Storage, files: Files) -> None:
-        self.book, self.files = ArchiveBook(storage), files
+        self.book, self.files, self.parquet = ArchiveBook(storage), files, Parquet()
         self._newest: dict[int, int] = {}  # series -> the newest reading that was archived
         self._sealed = NEVER  # the last day of which there is a seal
 
@@ -106,15 +106,13 @@ class Vault:
 
     def _rows(self, entry: Entry) -> list[Raw] | None:
         """None where they are not what was archived."""
-        import duckdb
-
         try:
-            found = parquet.read(self.files.path(entry.file), entry.series, entry.day * DAY_MS, (entry.day + 1) * DAY_MS)
-        except (OSError, duckdb.Error):
+            found = self.parquet.read(self.files.path(entry.file), entry.series, entry.day * DAY_MS, (entry.day + 1) * DAY_MS)
+        except OSError:
             return None
         rows = found.get(entry.series, [])
         return rows if digest.of_readings(rows) == entry.digest else None
 
-    async def unseal(self, tx: AsyncConnection, derived: Iterable[tuple[int, int, int]]) -> None:
-        """The tracks of meter points on the days [first, last] were written anew: they are sealed again when raw leaves again."""
-        await self.book.unseal(tx, [each for each in derived if each[1] <= min(each[2], self._sealed)])
+    async def seal_again(self, tx: AsyncConnection, derived: Iterable[tuple[int, int, int]]) -> None:
+        """The tracks of meter points on the days [first, last] were derived anew and written: what was sealed of them is again."""
+        await self.book.seal_again(tx, [each for each in derived if each[1] <= min(each[2], self._sealed)])

@@ -33,6 +33,7 @@ from ohmstead.plugins.ledger.valuer import Changed, Valuer
 if TYPE_CHECKING:
     from ohmstead.core.bus import Bus
     from ohmstead.core.clock import Clock
+    from ohmstead.plugins.ledger.archive.vault import Vault
     from ohmstead.plugins.storage.storage import Storage
 
 Write = Callable[[AsyncConnection], Awaitable[Correction]]
@@ -46,6 +47,10 @@ class Engine(Protocol):
     @property
     def grid(self) -> Grid:
         """The slots of the house."""
+
+    @property
+    def vault(self) -> Vault:
+        """What is archived of the readings."""
 
     @property
     def turn(self) -> asyncio.Lock:
@@ -155,7 +160,7 @@ class Corrections:
                 if not self._places.bound(change.series, *span(change)):
                     raise Invalid(f"series: {change.series} measures no meter point from {iso(change.start_ms)} to {iso(change.end_ms)}")
                 made = (await self.book.of_series(conn, [change.series])).get(change.series, ())
-                await check_readings(conn, self._storage.tenant_id, made, change)
+                await check_readings(conn, self._engine.vault, self._storage.tenant_id, made, change)
             else:
                 await self._check_intervals(conn, change)
 

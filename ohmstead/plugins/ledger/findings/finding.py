@@ -35,6 +35,7 @@ class Cause(StrEnum):
     SIGN_FLIP = "sign_flip"
     IMPORTS = "conflicting_imports"
     SETTLED = "settled_under_correction"
+    SEALED = "sealed"
 
 
 class Correct(msgspec.Struct, frozen=True, tag="correct"):

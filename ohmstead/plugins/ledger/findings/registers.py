@@ -68,6 +68,9 @@ def _one(house: House, odd: Odd, odds: Iterable[Odd], confirmed: Container[tuple
         return _found(odd, Cause(odd.verdict), text, remedy, abs(odd.value - odd.before))
     if odd.verdict == "suspect":
         return None if (odd.from_ms, odd.at_ms) in confirmed else _suspect(house, odd)
+    if odd.verdict == "sealed":
+        text = f"something changed from {iso(odd.from_ms)} on, where the archived readings are lost: the energy stays as it was"
+        return _found(odd, Cause.SEALED, text, None, 0)
     if odd.verdict in ("negative_rest", "negative"):
         return _found(odd, Cause.NEGATIVE_REST, _rest(odd), None, abs(odd.mwh))
     return None

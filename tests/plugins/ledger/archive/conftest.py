@@ -1,0 +1,19 @@
+"""A house with a ledger whose raw readings leave into the archive, on each engine in turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.archived_house import ArchivedHouse
+from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
+
+__all__ = ["house", "postgres", "postgres_url", "sqlite_url", "storage_url"]
+
+
+@pytest.fixture
+async def house(storage_url: str, tmp_path: Path) -> AsyncIterator[ArchivedHouse]:
+    async with ArchivedHouse(storage_url, tmp_path) as house:
+        yield house
