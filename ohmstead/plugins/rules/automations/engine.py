@@ -30,6 +30,7 @@ WAITING_MOST = 10_000  # firings that wait for the one under way
 BREATH = 500  # steps in a row before others get their turn
 STEPS_MOST = 100_000  # of one run
 STOP_S = 5.0
+_OVER = object()
 
 
 class Engine:
@@ -185,15 +186,15 @@ class Engine:
         while run.pc < length:
             run.where, op = program[run.pc]
             run.spent += 1
+            outcome: Any = _OVER
             try:
                 outcome = op(run)
-            except Conflict as error:
-                run.step("lost", clock.now_ms())
-                self._finish(run, LOST, f"{run.where}: {error}")
-                return
             except OhmsteadError as error:
-                run.step("failed", clock.now_ms())
-                self._finish(run, FAILED, f"{run.where}: {error}")
+                self._failed(run, error)
+            finally:
+                if outcome is _OVER and run.ended_ms is None:  # a mistake of ours, which goes on its way into the log
+                    self._finish(run, FAILED, f"{run.where}: it crashed; the log says why")
+            if outcome is _OVER:
                 return
             if outcome is None:
                 run.step("done", clock.now_ms())
@@ -271,6 +272,10 @@ class Engine:
             return
         if not isinstance(error, OhmsteadError):
             log.error("automation %s: %s failed", run.automation.id, run.where, exc_info=error)
+        self._failed(run, error)
+
+    def _failed(self, run: Run, error: BaseException) -> None:
+        """A step was refused (by whoever has the greater priority, or by a limit), or could not be done: the run ends."""
         result = LOST if isinstance(error, Conflict) else FAILED
         run.step(result, self.world.clock.now_ms())
         self._finish(run, result, f"{run.where}: {error}")

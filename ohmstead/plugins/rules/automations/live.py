@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from ohmstead.core.errors import Invalid
-from ohmstead.core.events import SeriesAdded
+from ohmstead.core.events import ConfigReloaded, SeriesAdded
 from ohmstead.core.model import Command, Series, State
 from ohmstead.core.notice import Notice
 from ohmstead.plugins.devices.commands import Commands
@@ -67,6 +67,8 @@ class LiveHands:
 
     def __init__(self, hub: Hub, commands: Commands, notifiers: Notifiers, mqtt: Mqtt, http: Http) -> None:
         self._hub, self._commands, self._notifiers, self._mqtt, self._http = hub, commands, notifiers, mqtt, http
+        self._virtual: set[str] = set()
+        hub.bus.subscribe(ConfigReloaded, lambda _: self._virtual.clear())
 
     def command(self, command: Command, holder: str, name: str, priority: int, hold_s: float | None) -> Awaitable[str]:
         """Tell a device, tried again while that changes nothing."""
@@ -83,9 +85,8 @@ class LiveHands:
 
     def set(self, device: str, quantity: str, value: float | str) -> Awaitable[str] | None:
         """A reading like any other: stored, and back after a restart. It is later than the one before, by a millisecond at least."""
-        for runner in self._hub.runners:
-            if device in runner.devices:
-                raise Invalid(f"{device} is no virtual device: {runner.entry.integration.type} runs it; use command")
+        if device not in self._virtual:
+            self._look(device)
         batch = self._hub.ingest.batch("automations", "reading")
         feed: Feed = batch.feed(device)
         series = feed.series.get(quantity)
@@ -96,6 +97,13 @@ class LiveHands:
             raise Invalid(reason)
         self._hub.ingest.send(batch)
         return None
+
+    def _look(self, device: str) -> None:
+        """Remember that nobody runs a device. Invalid when somebody does."""
+        for runner, _ in self._hub.runners:
+            if device in runner.devices:
+                raise Invalid(f"{device} is no virtual device: {runner.entry.integration.type} runs it; use command")
+        self._virtual.add(device)
 
     async def notify(self, notice: Notice) -> str:
         """Put it into the outbox."""
