@@ -17,7 +17,7 @@ DERIVED = {
     "verdicts": "binding_id, term, at_ms, from_ms, verdict, before_mwh, mwh, step_mwh",
     "layer_days": "point_id, layer, day, slot_ms, energy, cover, origin",
     "energy_rollups": "point_id, resolution, start_ms, end_ms, mwh, measured_ms, estimated_ms, reset_ms,"
-    " peak_15_mwh, peak_15_ms, peak_60_mwh, peak_60_ms",
+    " peak_15_mwh, peak_15_ms, peak_60_mwh, peak_60_ms, source",
 }
 
 Bytes = dict[str, list[tuple[Any, ...]]]

@@ -65,6 +65,6 @@ class PaperLedger:
         found: dict[str, list[Rollup]] = {}
         for slug in slugs:
             slots = [at_ms for at_ms in self._slots[slug] if start_ms <= at_ms < end_ms]
-            whole = Rollup(min(slots, default=0), end_ms, 0, len(slots) * SLOT_MS, 0, 0, None, None, None, None)
+            whole = Rollup(min(slots, default=0), end_ms, 0, len(slots) * SLOT_MS, 0, 0, Layer.LIVE, None, None, None, None)
             found[slug] = [whole] if slots else []
         return found

@@ -66,7 +66,7 @@ async def test_a_device_posts_registers_and_the_house_counts(hub: Callable[..., 
     await post(house, range(6, 24))  # some again, and the rest
     day = await derived(house, "m1", "34.500000")
     assert day["quality"] == "measured"
-    assert day["covered_s"] == 23 * 3600
+    assert (day["covered_s"], day["source"]) == (23 * 3600, "live")
     assert day["start"] == "2026-03-29T00:00:00+01:00"
     consumption, point = await told(house, "meter-points")
     assert consumption["computed_of"] == [{"meter_point": "m1", "sign": 1}]

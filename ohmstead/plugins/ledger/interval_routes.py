@@ -98,7 +98,7 @@ def _shown(start_ms: int, end_ms: int, rollup: Rollup | None, zone: ZoneInfo) ->
     if rollup is None:
         return interval(start_ms, end_ms, 0, (0, 0, 0), 0, zone)
     cover = rollup.measured_ms, rollup.estimated_ms, rollup.reset_ms
-    return {**interval(start_ms, end_ms, rollup.mwh, cover, 0, zone), **dict(_peaks(rollup, zone))}
+    return {**interval(start_ms, end_ms, rollup.mwh, cover, rollup.source, zone), **dict(_peaks(rollup, zone))}
 
 
 def _peaks(rollup: Rollup, zone: ZoneInfo) -> Iterator[tuple[str, Any]]:

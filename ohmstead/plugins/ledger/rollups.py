@@ -18,7 +18,7 @@ from ohmstead.plugins.ledger.slots import HOUR_MS, MINUTE_MS, local
 
 RESOLUTIONS = ("hour", "day", "month", "year")
 QUARTER_MS = 15 * MINUTE_MS
-COLUMNS = ("start_ms", "end_ms", "mwh", "measured_ms", "estimated_ms", "reset_ms",
+COLUMNS = ("start_ms", "end_ms", "mwh", "measured_ms", "estimated_ms", "reset_ms", "source",
            "peak_15_mwh", "peak_15_ms", "peak_60_mwh", "peak_60_ms")  # fmt: skip
 
 Span = tuple[int, int]
@@ -29,7 +29,7 @@ class Rollup(msgspec.Struct, frozen=True):
 
     `mwh` is an integer number of mWh (mL for volumes). The peaks are the energy of the quarter-hour and of the hour,
     by the local clock, that had most among those without a missing part, and where the first such began; None when
-    none was whole. Their mean power in mW is 4 × and 1 × that.
+    none was whole. Their mean power in mW is 4 × and 1 × that. `source` is the highest layer that speaks in it.
     """
 
     start_ms: int
@@ -38,6 +38,7 @@ class Rollup(msgspec.Struct, frozen=True):
     measured_ms: int
     estimated_ms: int
     reset_ms: int
+    source: int
     peak_15_mwh: int | None
     peak_15_ms: int | None
     peak_60_mwh: int | None
@@ -69,7 +70,8 @@ def _hours(sheet: Sheet, zone: ZoneInfo) -> Iterator[Rollup]:
             mwh = sum(sheet.mwh[low:high])
             whole = covered == end_ms - start_ms == HOUR_MS
             quarter = _quarter(sheet, low, high, covered == (high - low) * sheet.slot_ms)
-            yield Rollup(start_ms, end_ms, mwh, measured, estimated, reset, *quarter, *((mwh, start_ms) if whole else (None, None)))
+            cover = measured, estimated, reset, max(sheet.source[low:high])
+            yield Rollup(start_ms, end_ms, mwh, *cover, *quarter, *((mwh, start_ms) if whole else (None, None)))
 
 
 def _quarter(sheet: Sheet, low: int, high: int, whole: bool) -> Peak:
@@ -99,9 +101,11 @@ def gather(parts: Sequence[Rollup], spans: Iterable[Span]) -> list[Rollup]:
 
 
 def _sum(parts: Sequence[Rollup], span: Span) -> Rollup:
-    sums = [sum(map(attrgetter(name), parts)) for name in COLUMNS[2:6]]
+    mwh, measured, estimated, reset = (sum(map(attrgetter(name), parts)) for name in COLUMNS[2:6])
+    source = max(part.source for part in parts)
+    peak_60 = _highest((part.peak_60_mwh, part.peak_60_ms) for part in parts)
     quarter = _highest((part.peak_15_mwh, part.peak_15_ms) for part in parts)
-    return Rollup(*span, *sums, *quarter, *_highest((part.peak_60_mwh, part.peak_60_ms) for part in parts))
+    return Rollup(*span, mwh, measured, estimated, reset, source, *quarter, *peak_60)
 
 
 def _highest(peaks: Iterable[tuple[int | None, int | None]]) -> Peak:

@@ -143,6 +143,7 @@ energy_rollups = Table(
     Column("measured_ms", BigInteger, nullable=False),
     Column("estimated_ms", BigInteger, nullable=False),
     Column("reset_ms", BigInteger, nullable=False),
+    Column("source", Integer, nullable=False),  # the highest layer that speaks in it
     Column("peak_15_mwh", BigInteger),  # energy of the quarter-hour that had most; NULL: none was whole
     Column("peak_15_ms", BigInteger),  # where the first such began
     Column("peak_60_mwh", BigInteger),
@@ -249,7 +250,7 @@ archived_days = Table(  # what the archive holds; readings that came since may b
     metadata,
     Column("series_id", Integer, primary_key=True),
     Column("day", Integer, primary_key=True),
-    Column("file", Text, nullable=False),  # below data/archive
+    Column("file", Text, nullable=False),  # below data/archive/readings
     Column("digest", LargeBinary, nullable=False),  # SHA-256 of the readings, see archive/digest.py
     Column("first_ms", BigInteger, nullable=False),
     Column("last_ms", BigInteger, nullable=False),

@@ -19,9 +19,9 @@ SLOTS_MS = 31 * DAY_MS  # how much is read at once
 ROLLUPS_MS = {"hour": 200 * DAY_MS, "day": 3660 * DAY_MS, "month": 36_600 * DAY_MS, "year": 366_000 * DAY_MS}
 _SPAN = (
     Column("meter_point"), Column("start", Kind.INSTANT), Column("end", Kind.INSTANT), Column("kwh", Kind.MILLIONTHS),
-    Column("m3", Kind.MILLIONTHS), Column("quality"), Column("covered_s", Kind.REAL),
+    Column("m3", Kind.MILLIONTHS), Column("quality"), Column("covered_s", Kind.REAL), Column("source"),
 )  # fmt: skip
-SLOTS = (*_SPAN, Column("source"))
+SLOTS = _SPAN
 ROLLUPS = (
     *_SPAN, Column("local"), Column("measured_s", Kind.REAL), Column("estimated_s", Kind.REAL), Column("reset_s", Kind.REAL),
     Column("peak_15_kw", Kind.MILLIONTHS), Column("peak_15_at", Kind.INSTANT), Column("peak_60_kw", Kind.MILLIONTHS),
@@ -65,24 +65,24 @@ def _slots(point: MeterPoint, sheets: Sequence[Sheet]) -> list[Row]:
         for at in range(len(sheet)):
             start = sheet.start_ms + at * sheet.slot_ms
             cover = sheet.measured_ms[at], sheet.estimated_ms[at], sheet.reset_ms[at]
-            source = Layer(sheet.source[at]).name.lower() if sheet.source[at] else None
-            rows.append((*_span(point, start, start + sheet.slot_ms, sheet.mwh[at], cover), source))
+            rows.append(_span(point, start, start + sheet.slot_ms, sheet.mwh[at], cover, sheet.source[at]))
     return rows
 
 
 def _rollup(point: MeterPoint, rollup: Rollup, label: str) -> Row:
     cover = rollup.measured_ms, rollup.estimated_ms, rollup.reset_ms
     return (
-        *_span(point, rollup.start_ms, rollup.end_ms, rollup.mwh, cover), label, *(time_ms / 1000 for time_ms in cover),
+        *_span(point, rollup.start_ms, rollup.end_ms, rollup.mwh, cover, rollup.source), label, *(time_ms / 1000 for time_ms in cover),
         _mean_power(rollup.peak_15_mwh, 4), rollup.peak_15_ms, _mean_power(rollup.peak_60_mwh, 1), rollup.peak_60_ms,
     )  # fmt: skip
 
 
-def _span(point: MeterPoint, start_ms: int, end_ms: int, mwh: int, cover: tuple[int, int, int]) -> Row:
+def _span(point: MeterPoint, start_ms: int, end_ms: int, mwh: int, cover: tuple[int, int, int], source: int) -> Row:
     covered_ms = sum(cover)
     known = mwh if covered_ms else None
     energy, volume = (None, known) if point.unit == "m³" else (known, None)
-    return (point.id, start_ms, end_ms, energy, volume, quality(end_ms - start_ms, *cover), covered_ms / 1000)
+    layer = Layer(source).name.lower() if source else None
+    return (point.id, start_ms, end_ms, energy, volume, quality(end_ms - start_ms, *cover), covered_ms / 1000, layer)
 
 
 def _mean_power(mwh: int | None, per_hour: int) -> int | None:

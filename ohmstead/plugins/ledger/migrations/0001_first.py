@@ -133,6 +133,7 @@ def _derived() -> None:
         sa.Column("measured_ms", sa.BigInteger, nullable=False),
         sa.Column("estimated_ms", sa.BigInteger, nullable=False),
         sa.Column("reset_ms", sa.BigInteger, nullable=False),
+        sa.Column("source", sa.Integer, nullable=False),
         sa.Column("peak_15_mwh", sa.BigInteger),
         sa.Column("peak_15_ms", sa.BigInteger),
         sa.Column("peak_60_mwh", sa.BigInteger),
