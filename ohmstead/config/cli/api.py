@@ -92,8 +92,9 @@ def _refusal(answer: urllib.error.HTTPError) -> Rejected | Unavailable:
 
 
 def _told(message: str, details: Any) -> str:
-    lines = "\n".join(_line(detail) for detail in details) if isinstance(details, list) else ""
-    return f"{message}\n{lines}" if lines else message
+    """The message, and below it the details that are not in it already."""
+    lines = [line for detail in details if (line := _line(detail)) not in message] if isinstance(details, list) else []
+    return "\n".join([message, *lines])
 
 
 def _line(detail: Any) -> str:
