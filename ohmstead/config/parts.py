@@ -91,6 +91,7 @@ class Parts:
         self.ledger.archive.holders.append(Disputes(self.storage, self.billing, hub.clock).holds)
         self.storage.retention.keeper = self.ledger.archive
         self.tariff_records.guards.append(self._keep_needed)
+        self.ledger.registrar.guards.append(self._keep_billed)
         self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
         self.messaging = Messaging(self.mqtt, self._admit_to_broker, hub.data_dir)
         self.support = SupportPlugin(hub, self.storage, lambda: self.mqtt.reason, lambda: self.jobs.failing)
@@ -148,7 +149,8 @@ class Parts:
         }
 
     def _backtest(self) -> Backtest:
-        return Backtest(self.storage, self.devices, self.ledger, self.hub.quantities, PastMoney(self.billing, self.hub.clock))
+        money, kinds = PastMoney(self.billing, self.hub.clock), self.automating.automations.kinds
+        return Backtest(self.storage, self.devices, self.ledger, self.hub.quantities, money, kinds)
 
     def _admit_to_broker(self, device: str, secret: str) -> bool:
         admitted = self.devices.verify(device, secret)
@@ -160,6 +162,11 @@ class Parts:
         needing = [contract.id for contract in self.billing.contracts if any(name == tariff for _, name in contract.tariffs)]
         if needing:
             raise Conflict(f"tariff {tariff} is needed by the contract {', '.join(needing)}; change that first")
+
+    def _keep_billed(self, point: str) -> None:
+        billing = [contract.id for contract in self.billing.contracts.of_point(point)]
+        if billing:
+            raise Conflict(f"meter point {point} is billed by the contract {', '.join(billing)}; change that first")
 
     def _tariff_routes(self) -> TariffRoutes:
         def zone() -> str:

@@ -55,8 +55,10 @@ def _show(found: dict[str, Any], zone: ZoneInfo) -> None:
     def local(at: str | None) -> str | None:
         return None if at is None else f"{datetime.fromisoformat(at).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
-    for text in [*_alerts(found["alerts"], local), *_tariffs(found["tariffs"], local)]:
+    for text in [*_alerts(found["alerts"], local), *_automations(found["automations"], local), *_tariffs(found["tariffs"], local)]:
         click.echo(text)
+    for text in found["notes"]:
+        click.echo(f"note: {text}")
 
 
 def _alerts(found: list[dict[str, Any]], local: Any) -> Iterator[str]:
@@ -64,7 +66,7 @@ def _alerts(found: list[dict[str, Any]], local: Any) -> Iterator[str]:
         yield f"alert {rule['rule']}: {_times(rule['count'])}"
         for each in rule["activations"]:
             yield f"  {local(each['at'])}  {each['subject']}  {each['value']}  until {local(each['until']) or 'the end'}"
-        yield from _more(rule)
+        yield from _more(rule["count"] - len(rule["activations"]))
         yield from (f"  {text}" for text in map(_energy, rule["energy"]))
         yield from (f"  {text}" for text in _history(rule["history"], local))
 
@@ -73,8 +75,19 @@ def _times(count: int) -> str:
     return {0: "never fires", 1: "fires once"}.get(count, f"fires {count} times")
 
 
-def _more(found: dict[str, Any]) -> Iterator[str]:
-    left = found["count"] - len(found["activations"])
+def _automations(found: list[dict[str, Any]], local: Any) -> Iterator[str]:
+    for each in found:
+        kept = f", is kept back {each['kept_back']} times by its conditions or its mode" if each["kept_back"] else ""
+        yield f"automation {each['automation']}: runs {each['count']} times, sends {each['commands']} commands{kept}"
+        for run in each["runs"]:
+            reason = f": {run['reason']}" if run["reason"] else ""
+            yield f"  {local(run['at'])}  {'–' if run['value'] is None else run['value']}  {run['result']}{reason}"
+        yield from _more(each["count"] - len(each["runs"]))
+        yield from (f"  {text}" for text in map(_energy, each["energy"]))
+        yield from (f"  {text}" for text in _history(each["history"], local))
+
+
+def _more(left: int) -> Iterator[str]:
     if left > 0:
         yield f"  and {left} more"
 
@@ -88,7 +101,7 @@ def _energy(used: dict[str, Any]) -> str:
 def _history(found: dict[str, Any] | None, local: Any) -> Iterator[str]:
     if found is None:
         return
-    yield f"{found['same']} of {found['alerts']} alerts that happened are the same"
+    yield f"{found['same']} of the {found['happened']} that happened are the same"
     for key, words in (("only_replayed", "happened only in the replay"), ("only_happened", "happened, and not in the replay")):
         yield from (f"  {local(each['at'])}  {each['subject']}  {words}" for each in found[key])
 

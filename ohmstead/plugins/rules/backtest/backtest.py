@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -13,11 +13,14 @@ from ohmstead.core.quantity import Quantities
 from ohmstead.core.validate import did_you_mean
 from ohmstead.plugins.rules.alerts.rule import READING, Rule, contradictions, made
 from ohmstead.plugins.rules.alerts.selection import Selection
+from ohmstead.plugins.rules.automations.kinds import Kinds
 from ohmstead.plugins.rules.backtest.activations import Activation
 from ohmstead.plugins.rules.backtest.alert_replay import Watch, replay
+from ohmstead.plugins.rules.backtest.automation_runs import AutomationRuns, Ran, shown
 from ohmstead.plugins.rules.backtest.energy import Energy, Used
 from ohmstead.plugins.rules.backtest.happened import Happened
 from ohmstead.plugins.rules.backtest.money import Money, Prices
+from ohmstead.plugins.rules.backtest.past import Told, switched_on
 from ohmstead.plugins.rules.backtest.recording import Recording
 from ohmstead.plugins.rules.backtest.shown import activation, energy
 from ohmstead.plugins.rules.backtest.subjects import Subjects
@@ -35,19 +38,22 @@ Options = Mapping[str, Any]
 class Backtest:
     """Runs one at a time. Belongs to the event loop's thread; decides in another."""
 
-    def __init__(self, storage: Storage, devices: Devices, ledger: Ledger, quantities: Quantities, money: Money) -> None:
+    def __init__(self, storage: Storage, devices: Devices, ledger: Ledger, quantities: Quantities, money: Money, kinds: Kinds) -> None:
         self._devices, self._quantities, self._money = devices, quantities, money
         self._recording = Recording(storage, ledger.vault)
         self._subjects = Subjects(self._recording, Selection(devices, ledger.points), ledger, quantities, money)
+        self._automations = AutomationRuns(self._recording, devices, ledger, quantities, money, kinds)
         self._energy, self._happened = Energy(ledger, money), Happened(storage)
         self._turn = asyncio.Lock()
 
     async def run(self, document: Options, start_ms: int, end_ms: int) -> dict[str, Any]:
-        """What the document's `alerts` and `tariffs` would have come to in [start, end). Invalid, NotFound, Unavailable."""
+        """What a document's alerts, automations and tariffs would have come to in [start, end). Invalid, NotFound, Unavailable."""
         async with self._turn:
             rules = [self._rule(id_, options) for id_, options in document["alerts"].items()]
+            automations, notes = await self._run(document["automations"], start_ms, end_ms)
             return {
                 "start": iso(start_ms), "end": iso(end_ms), "alerts": await self._alerts(rules, start_ms, end_ms),
+                "automations": automations, "notes": notes,
                 "tariffs": [await self._tariff(id_, options, document, start_ms, end_ms) for id_, options in document["tariffs"].items()],
             }  # fmt: skip
 
@@ -79,7 +85,7 @@ class Backtest:
         return {
             "rule": rule.id, "count": len(found), "activations": [activation(each, millionths) for each in found[:LISTED]],
             "energy": [{"subject": subject, **energy(each, prices)} for subject, each in used],
-            "history": await self._happened.compared(rule.id, found, start_ms, end_ms),
+            "history": await self._happened.compared(rule, found, start_ms, end_ms),
         }  # fmt: skip
 
     async def _used(self, watch: Watch, prices: Prices | None, start_ms: int, end_ms: int) -> list[Used]:
@@ -89,6 +95,25 @@ class Backtest:
         active = [(max(each.at_ms, start_ms), min(each.until_ms or end_ms, end_ms)) for each in watch.activations.found]
         spans = [(low, high) for low, high in active if low < high]
         return [await self._energy.used(point, spans, prices) for point in points] if spans else []
+
+    async def _run(self, document: Options, start_ms: int, end_ms: int) -> tuple[list[dict[str, Any]], list[str]]:
+        if not document:
+            return [], []
+        ran, replay, notes = await self._automations.run(document, start_ms, end_ms)
+        prices = await self._energy.prices(start_ms, end_ms) if replay.hands.told else None
+        return [await self._did(each, replay.hands.told, prices, start_ms, end_ms) for each in ran], notes
+
+    async def _did(self, ran: Ran, told: Sequence[Told], prices: Prices | None, start_ms: int, end_ms: int) -> dict[str, Any]:
+        commands = [each for each in told if each.automation == ran.automation.id]
+        energies = []
+        for device, spans in switched_on(commands, start_ms, end_ms).items():
+            for point in self._energy.points(device):
+                energies.append({"subject": device, **energy(await self._energy.used(point, spans, prices), prices)})
+        return {
+            "automation": ran.automation.id, "count": ran.count, "kept_back": ran.kept_back,
+            "commands": sum(each.at_ms >= start_ms for each in commands), "runs": [shown(run) for run in ran.runs], "energy": energies,
+            "history": await self._happened.runs(ran.automation.id, ran.began_ms, start_ms, end_ms),
+        }  # fmt: skip
 
     async def _tariff(self, id_: str, options: Options, document: Options, start_ms: int, end_ms: int) -> dict[str, Any]:
         return {**await self._money.what_if(document.get("contract"), options, start_ms, end_ms), "tariff": id_}

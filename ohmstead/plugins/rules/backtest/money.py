@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
+import msgspec
+
+from ohmstead.core.clock import iso
+from ohmstead.plugins.tariffs.outlook import spans
+
+AHEAD_MS = 36 * 3_600_000
+
 
 @dataclass(frozen=True, slots=True)
 class Prices:
@@ -24,6 +31,15 @@ class Prices:
             if price != before:
                 yield self.start_ms + place * self.slot_ms, price
                 before = price
+
+    def ahead(self, at_ms: int) -> str:
+        """What was ahead from the slot of an instant on, as the live state says it, had all prices been known early."""
+        first = (at_ms - self.start_ms) // self.slot_ms
+        found = [
+            {"start": iso(each.start_ms), "end": iso(each.end_ms), "price": None if each.price is None else round(float(each.price), 6)}
+            for each in spans(self.per_kwh[first : first + AHEAD_MS // self.slot_ms], self.start_ms + first * self.slot_ms, self.slot_ms)
+        ]
+        return msgspec.json.encode(found).decode()
 
     def at(self, at_ms: int) -> Fraction | None:
         """The price at an instant."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 PORTION = 50_000  # readings of a series that are held at once
 WINDOW_MS = 86_400_000  # of several series: the first portion, the others follow how much that was
 Rows = list[tuple[int, Any]]  # (instant, value)
-Merged = list[tuple[int, int, Any]]  # (instant, place of the series, value)
+Merged = Sequence[tuple[int, int, Any]]  # (instant, place of the series, value)
 
 
 class Recording:
@@ -42,15 +43,21 @@ class Recording:
                 return
             start_ms = rows[-1][0] + 1
 
-    async def merged(self, infos: Sequence[SeriesInfo], start_ms: int, end_ms: int) -> AsyncIterator[Merged]:
-        """The readings of several series in one order of time, those of one instant in the order of `infos`."""
+    async def merged(
+        self, infos: Sequence[SeriesInfo], start_ms: int, end_ms: int, beside: Merged = ()
+    ) -> AsyncIterator[Merged]:
+        """The readings of several series in one order of time, those of one instant in the order of `infos`.
+
+        `beside` are others, in order of time, that no series stores.
+        """
         window_ms = WINDOW_MS
         while start_ms < end_ms:
             until_ms = min(start_ms + window_ms, end_ms)
             found = [await self._some(info, start_ms, until_ms) for info in infos]
             cut = [rows[-1][0] + 1 for rows in found if len(rows) == PORTION]
             until_ms = min([until_ms, *cut])
-            yield sorted((at_ms, place, value) for place, rows in enumerate(found) for at_ms, value in rows if at_ms < until_ms)
+            rows = [(at_ms, place, value) for place, some in enumerate(found) for at_ms, value in some if at_ms < until_ms]
+            yield sorted([*rows, *beside[bisect_left(beside, (start_ms,)) : bisect_left(beside, (until_ms,))]])
             window_ms = until_ms - start_ms if cut else 2 * window_ms
             start_ms = until_ms
 

@@ -20,11 +20,11 @@ MOST_DAYS = 1100
 MOST = 100  # entries of a part
 
 
-def tariff(value: Any) -> Mapping[str, Any]:
-    """A tariff as it stands in the configuration; billing looks at what is in it."""
+def options(value: Any) -> Mapping[str, Any]:
+    """Options as they stand in the configuration; whoever runs them looks at what is in them."""
     if isinstance(value, Mapping):
         return value
-    raise vol.Invalid("expected a tariff as it stands in the configuration")
+    raise vol.Invalid("expected options as they stand in the configuration")
 
 
 def few(value: Any) -> Any:
@@ -39,8 +39,10 @@ BODY: dict[Any, Any] = {
     vol.Required("to", description="where it ends, exclusive: a local day, or an instant with its offset"): moment,
     vol.Optional("alerts", default={}, description="alert rules by id, as they stand in the configuration"):
         vol.All({validate.slug: RULE}, few),
+    vol.Optional("automations", default={}, description="automations by id, as they stand in the configuration"):
+        vol.All({validate.slug: options}, few),
     vol.Optional("tariffs", default={}, description="tariffs by id, as they stand in the configuration"):
-        vol.All({validate.slug: tariff}, few),
+        vol.All({validate.slug: options}, few),
     vol.Optional("contract", description="whose periods are priced again; the home's first contract unless stated"): validate.slug,
 }  # fmt: skip
 
@@ -53,7 +55,7 @@ class BacktestRoutes:
 
     def all(self) -> list[Route]:
         """Every operation, with its schema."""
-        words = "What rules and tariffs would have come to in the past"
+        words = "What rules, automations and tariffs would have come to in the past"
         return [Route("POST", "/backtests", self.run, "write", words, body=BODY, tags=("rules",))]
 
     async def run(self, call: Call) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Subjects:
         self._recording, self._selection, self._ledger, self._quantities, self._money = recording, selection, ledger, quantities, money
 
     async def of(self, rule: Rule) -> list[Subject]:
-        """Invalid for a kind of which nothing is recorded, or where nothing is recorded of what it watches."""
+        """Invalid for a kind of which nothing is recorded, or where nothing is recorded of what it watches; NotFound."""
         assert rule.comparison is not None or rule.kind not in (READING, PRICE, ENERGY)
         if rule.kind == READING:
             return await self._readings(rule)
@@ -88,14 +88,16 @@ class Subjects:
 
     def _energy(self, rule: Rule) -> Subject:
         points = self._ledger.points
-        found = points.find(rule.options["meter_point"]) if "meter_point" in rule.options else points.consumption(rule.options["location"])
+        given = rule.options.get("meter_point")
+        found = points.consumption(rule.options["location"]) if given is None else points.get(given)
         if found is None:
-            raise Invalid(f"{rule.id}: there is no meter point that it is about")
+            raise Invalid(f"{rule.id}: nothing feeds the consumption of {rule.options['location']} yet")
         zone, period, slug = ZoneInfo(points.zone_of(found.id)), rule.options.get("period", "day"), found.id
 
         async def values(start_ms: int, end_ms: int) -> AsyncIterator[Rows]:
             for first_ms, last_ms in local(period, zone, start_ms, end_ms):
                 total = 0
+                yield [(first_ms, total)]
                 for from_ms in range(first_ms, last_ms, MONTH_MS):
                     sheets = (await self._ledger.sheets([slug], from_ms, min(from_ms + MONTH_MS, last_ms)))[slug]
                     rows = list(_running(sheets, total, first_ms, min(last_ms, end_ms)))
@@ -117,4 +119,4 @@ def _running(sheets: Sequence[Sheet], total: int, start_ms: int, end_ms: int) ->
             at_ms = sheet.start_ms + place * sheet.slot_ms
             if start_ms <= at_ms < end_ms and sheet.source[place]:
                 total += mwh
-                yield at_ms + sheet.slot_ms - 1, total
+                yield at_ms + sheet.slot_ms, total
