@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, text, true, update
+from sqlalchemy import ColumnElement, TextClause, and_, delete, func, insert, or_, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.notice import Attachment, Notice
@@ -22,6 +22,7 @@ FAR_MS = 8 * 86_400_000  # nothing waits longer than for a weekly digest: what i
 HOLD_MS = 60_000  # how long a claim lasts; longer than an attempt may take
 AT_ONCE = 20_000  # notices looked at in one turn
 MANY = 500  # values in one statement
+ROWS = 1000  # rows in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +55,34 @@ class Book:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self.tenant_id = storage.tenant_id
+        once = "ON CONFLICT (tenant_id, key) DO NOTHING RETURNING key, id"
+        self._notices = _insert(storage.engine_name, "notices", "tenant_id key kind severity title body facts link at_ms", once)
+        self._outbox = _insert(storage.engine_name, "outbox", "tenant_id notice_id recipient person address address_key due_ms")
 
-    async def add(self, tx: AsyncConnection, notice: Notice, goals: Sequence[Goal], now_ms: int) -> int | None:
-        """Keep a notice and what it waits for; its id, or None when one with its key is there."""
-        values = {
-            "tenant": self.tenant_id, "key": notice.key, "kind": notice.kind, "severity": notice.severity, "title": notice.title,
-            "body": notice.body, "facts": msgspec.json.encode(dict(notice.facts)).decode(), "link": notice.link, "at": now_ms,
-        }  # fmt: skip
-        id_ = await tx.scalar(text(_ADD), values)
-        if id_ is None:
-            return None
-        if notice.attachments:
-            files = [{"notice_id": id_, "name": a.name, "content_type": a.content_type, "content": a.content} for a in notice.attachments]
-            await tx.execute(insert(notice_files).values(files))
-        rows = [
-            {"tenant_id": self.tenant_id, "notice_id": id_, "recipient": goal.recipient, "person": goal.person, "address": goal.address,
-             "address_key": goal.address_key, "due_ms": now_ms} for goal in goals
+    async def add(self, tx: AsyncConnection, told: Sequence[tuple[Notice, Sequence[Goal]]], now_ms: int) -> list[int | None]:
+        """Keep notices and what each waits for; their ids, None for one whose key is there already."""
+        keys = [notice.key or f"~{secrets.token_hex(8)}" for notice, _ in told]
+        ids: dict[str, int] = {}
+        first = {key: notice for (notice, _), key in reversed(list(zip(told, keys, strict=True)))}  # of two with one key the first
+        for some in batches([self._notice(first[key], key, now_ms) for key in dict.fromkeys(keys)], ROWS):
+            ids.update((row.key, row.id) for row in await tx.execute(self._notices, {"rows": _json(some)}))
+        fresh = [(notice, goals, ids[key]) for (notice, goals), key in zip(told, keys, strict=True) if first[key] is notice and key in ids]
+        for some in batches([self._goal(goal, id_, now_ms) for _, goals, id_ in fresh for goal in goals], ROWS):
+            await tx.execute(self._outbox, {"rows": _json(some)})
+        files = [
+            {"notice_id": id_, "name": each.name, "content_type": each.content_type, "content": each.content}
+            for notice, _, id_ in fresh for each in notice.attachments
         ]  # fmt: skip
-        for some in batches(rows, MANY):
-            await tx.execute(insert(outbox).values(some))
-        return int(id_)
+        if files:
+            await tx.execute(insert(notice_files), files)
+        return [ids.get(key) if first[key] is notice else None for (notice, _), key in zip(told, keys, strict=True)]
+
+    def _notice(self, notice: Notice, key: str, now_ms: int) -> tuple[Any, ...]:
+        facts = _json(dict(notice.facts))
+        return self.tenant_id, key, notice.kind, notice.severity, notice.title, notice.body, facts, notice.link, now_ms
+
+    def _goal(self, goal: Goal, notice_id: int, now_ms: int) -> tuple[Any, ...]:
+        return self.tenant_id, notice_id, goal.recipient, goal.person, goal.address, goal.address_key, now_ms
 
     async def waiting(self, tx: AsyncConnection, now_ms: int) -> list[Any]:
         """What is due and in no message yet, by address and in order of arrival, locked for this transaction."""
@@ -180,8 +189,17 @@ def batches(some: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
     return (some[start : start + size] for start in range(0, len(some), size))
 
 
-_ADD = """
-    INSERT INTO notices (tenant_id, key, kind, severity, title, body, facts, link, at_ms)
-    VALUES (:tenant, :key, :kind, :severity, :title, :body, :facts, :link, :at)
-    ON CONFLICT (tenant_id, key) DO NOTHING RETURNING id
-"""
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _insert(engine: str, table: str, columns: str, tail: str = "") -> TextClause:
+    """Rows from one JSON parameter: to have a statement compiled with a parameter for each value costs more than to run it."""
+    names = columns.split()
+    value = {"sqlite": "json_extract(value, '$[{}]')", "postgresql": "value->>{}"}[engine]
+    each = {"sqlite": "json_each(:rows)", "postgresql": "jsonb_array_elements(CAST(:rows AS jsonb))"}[engine]
+    integers = {"tenant_id": "integer", "notice_id": "integer", "due_ms": "bigint", "at_ms": "bigint"}
+    values = (value.format(place) if name not in integers else f"CAST({value.format(place)} AS {integers[name]})"
+              for place, name in enumerate(names))  # fmt: skip
+    sql = f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM {each} WHERE true {tail}"  # noqa: S608 - our own names
+    return text(sql)

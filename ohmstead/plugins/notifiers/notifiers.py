@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,10 +83,14 @@ class Notifiers:
 
     async def enqueue(self, tx: AsyncConnection, notice: Notice) -> int | None:
         """The same inside a transaction of `storage.write`: what is told and why it is told are committed together."""
-        goals = [goal async for goal in self._goals(notice, tx)]
-        added = await self._book.add(tx, notice, goals, self._clock.now_ms())
-        if added is not None:
-            self.sender.wake()
+        return (await self.enqueue_all(tx, [notice]))[0]
+
+    async def enqueue_all(self, tx: AsyncConnection, notices: Sequence[Notice]) -> list[int | None]:
+        """The same for many at once, which costs little more than for one."""
+        browsers = await self.subscriptions.all(tx)
+        told = [(notice, list(self._goals(notice, browsers))) for notice in notices]
+        added = await self._book.add(tx, told, self._clock.now_ms())
+        self.sender.wake()
         return added
 
     async def prune(self) -> int:
@@ -115,13 +119,13 @@ class Notifiers:
         """Let go of the threads; one that hangs ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _goals(self, notice: Notice, tx: AsyncConnection) -> Any:
+    def _goals(self, notice: Notice, browsers: Mapping[str, Sequence[str]]) -> Iterator[Goal]:
         """Every address once, whoever it was found through."""
         seen: set[str] = set()
         for who in self._recipients(notice):
             addresses = list(who.addresses(notice.kind))
             if who.person is not None:
-                addresses = [app.ADDRESS, *addresses, *await self.subscriptions.of(tx, who.person)]
+                addresses = [app.ADDRESS, *addresses, *browsers.get(who.person, ())]
             for address in addresses:
                 key = self.people.vault.name(f"{app.ADDRESS}{who.id}" if address == app.ADDRESS else address)
                 if key not in seen:

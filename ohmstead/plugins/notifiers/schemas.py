@@ -58,14 +58,21 @@ TEST: dict[Any, Any] = {
 }
 ADDRESS: dict[Any, Any] = {vol.Optional("kind", description="subscribe to this kind again; without it: use a paused address again"):
                            validate.one_of(*KINDS)}  # fmt: skip
-_key = vol.All(validate.text, vol.Match(r"^[A-Za-z0-9_-]{10,200}={0,2}$", msg="expected base64url"))
+
+
+def _key(size: int) -> Any:
+    """So many bytes in base64url, with or without padding."""
+    digits = -(-size * 4 // 3)
+    return vol.All(validate.text, vol.Match(rf"^[A-Za-z0-9_-]{{{digits}}}=*$", msg=f"expected {size} bytes in base64url"))
+
+
 SUBSCRIPTION: dict[Any, Any] = {
     vol.Optional("person", default="owner", description="whose browser it is"): validate.slug,
     vol.Required("endpoint", description="where the push service takes messages"):
         vol.All(validate.url("https", "http"), vol.Length(max=2000)),
     vol.Required("keys", description="the browser's keys"): {
-        vol.Required("p256dh", description="its public key"): _key,
-        vol.Required("auth", description="its secret"): _key,
+        vol.Required("p256dh", description="its public key"): _key(65),
+        vol.Required("auth", description="its secret"): _key(16),
     },
     vol.Optional("expirationTime", description="ignored"): object,
 }  # fmt: skip

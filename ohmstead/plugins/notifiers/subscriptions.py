@@ -38,16 +38,19 @@ class Subscriptions:
 
         async def write(tx: AsyncConnection) -> None:
             await tx.execute(delete(rows).where(self._mine, rows.c.id == id_))
-            if len(await self.of(tx, person)) >= MOST:
+            if len((await self.all(tx)).get(person, ())) >= MOST:
                 raise Conflict(f"{person} has {MOST} browsers already; remove one first")
             await tx.execute(insert(rows).values(row))
 
         await self._storage.write(write)
         return id_
 
-    async def of(self, tx: AsyncConnection, person: str) -> list[str]:
-        """The addresses of somebody's browsers."""
-        return [f"{SCHEME}://{id_}" for id_ in await tx.scalars(select(rows.c.id).where(self._mine, rows.c.person == person))]
+    async def all(self, tx: AsyncConnection) -> dict[str, list[str]]:
+        """The addresses of everybody's browsers."""
+        found: dict[str, list[str]] = {}
+        for person, id_ in await tx.execute(select(rows.c.person, rows.c.id).where(self._mine)):
+            found.setdefault(person, []).append(f"{SCHEME}://{id_}")
+        return found
 
     async def listing(self) -> list[dict[str, Any]]:
         """All of them, without what is secret."""

@@ -15,7 +15,7 @@ notices = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("tenant_id", Integer, nullable=False),
-    Column("key", Text),  # a second notice with the same one is dropped
+    Column("key", Text, nullable=False),  # a second notice with the same one is dropped
     Column("kind", Text, nullable=False),
     Column("severity", Text, nullable=False),
     Column("title", Text, nullable=False),

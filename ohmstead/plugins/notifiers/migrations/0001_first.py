@@ -25,7 +25,7 @@ def _what_is_told() -> None:
         "notices",
         sa.Column("id", sa.Integer, primary_key=True),
         _tenant(),
-        sa.Column("key", sa.Text),
+        sa.Column("key", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("severity", sa.Text, nullable=False),
         sa.Column("title", sa.Text, nullable=False),
