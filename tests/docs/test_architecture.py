@@ -10,7 +10,7 @@ import pytest
 HOUSE = Path(__file__).parents[2]
 PAGE = (HOUSE / "docs" / "architecture.md").read_text()
 ROOMS = ["core", "plugins/storage", "plugins/protocols", "plugins/devices", "plugins/jobs", "plugins/history", "plugins/tariffs", "plugins/ledger",
-         "plugins/billing", "plugins/reports", "plugins/analytics", "web", "integrations", "config"]
+         "plugins/billing", "plugins/reports", "plugins/analytics", "plugins/people", "plugins/notifiers", "plugins/audit", "plugins/support", "web", "integrations", "config"]
 
 
 @pytest.mark.parametrize("room", ROOMS)
