@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ohmstead.core.clock import iso
 from ohmstead.plugins.audit.entry import Entry
@@ -12,8 +12,6 @@ from ohmstead.plugins.ledger.events import CorrectionApplied, CorrectionUndone, 
 from ohmstead.plugins.rules import events as rules
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from ohmstead.plugins.audit.audit import Audit
     from ohmstead.plugins.billing.book import Entry as Bill
 
@@ -37,7 +35,7 @@ def _alert(kind: str) -> Callable[[rules.AlertStep], Entry]:
     return entry
 
 
-async def bill_issued(audit: Audit, tx: AsyncConnection, bill: Bill) -> None:
+async def bill_issued(audit: Audit, tx: Any, bill: Bill) -> None:
     """A bill and its entry are kept together or not at all."""
     data = {"contract": bill.contract_id, "start": iso(bill.start_ms), "end": iso(bill.end_ms), "adjusts": bill.adjusts,
             "total_micro": bill.total_micro, "currency": bill.currency, "digest": bill.digest}  # fmt: skip

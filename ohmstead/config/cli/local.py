@@ -11,6 +11,7 @@ import msgspec
 
 from ohmstead.config import log as logs
 from ohmstead.config.house import House
+from ohmstead.core.events import OperationDone
 from ohmstead.core.model import Person
 from ohmstead.core.route import Call, Reply
 from ohmstead.plugins.ledger.ledger import Ledger
@@ -59,7 +60,10 @@ class Local:
         if method == "GET" or not path.startswith("/imports"):  # what brings much in need not see what came of it yet
             await self._derive()
         answer = await operation.route.handler(call)
-        return answer if isinstance(answer, Reply) else Reply(answer)
+        reply = answer if isinstance(answer, Reply) else Reply(answer, status=operation.route.status)
+        if method != "GET" and operation.route.scope in ("write", "admin"):
+            self._house.hub.bus.publish(OperationDone(OWNER.id, f"{method} {operation.template}", values, reply.status, "command line"))
+        return reply
 
     async def _derive(self) -> None:
         """Derive what is marked, as the running hub does by itself."""

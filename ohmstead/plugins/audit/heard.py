@@ -68,6 +68,11 @@ def command(event: events.CommandDone) -> Entry:
     return Entry(f"command.{event.result}", event.device, event.device, event.who, data)
 
 
+def quarantined(event: events.PluginQuarantined) -> Entry:
+    """plugin.quarantined."""
+    return Entry("plugin.quarantined", event.plugin, data={"reason": event.reason[:TEXT_LIMIT]})
+
+
 def _from(address: str) -> dict[str, str]:
     return {"address": address} if address else {}
 
@@ -79,7 +84,6 @@ CORE: Told = {
     events.AccessDenied: denied,
     events.OperationDone: operation,
     events.CommandDone: command,
-    events.PluginQuarantined: lambda event: Entry("plugin.quarantined", event.plugin, data={"reason": event.reason[:TEXT_LIMIT]}),
     events.ConfigReloaded: lambda event: Entry("config.reloaded", data={"changed": list(event.changed)}),
     events.SystemTrouble: lambda event: Entry("system.trouble", event.key, data={"severity": event.severity, "message": event.message}),
     events.SystemTroubleOver: lambda event: Entry("system.trouble_over", event.key) if event.heard else None,

@@ -10,11 +10,12 @@ import voluptuous as vol
 from ohmstead.core import validate
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
+from ohmstead.core.events import PluginQuarantined
 from ohmstead.core.plugin import Job, Section, Tables, hookimpl
 from ohmstead.core.route import Route
 from ohmstead.plugins.audit.audit import Audit
 from ohmstead.plugins.audit.entry import Entry
-from ohmstead.plugins.audit.heard import CORE, Told
+from ohmstead.plugins.audit.heard import CORE, Told, quarantined
 from ohmstead.plugins.audit.routes import AuditRoutes
 from ohmstead.plugins.audit.tables import TABLES
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ohmstead.core.hub import Hub
 
 DAY_S = 86_400.0
-KEEP_S, PERSONAL_S = 730 * DAY_S, 90 * DAY_S
+KEEP, PERSONAL = "730d", "90d"
 
 
 def days(value: Any) -> float:
@@ -34,17 +35,23 @@ def days(value: Any) -> float:
 
 
 SECTION = {
-    vol.Optional("keep", default=KEEP_S, description="how long entries stay before they are archived; 730d unless given"): days,
-    vol.Optional("personal", default=PERSONAL_S, description="how long names and addresses are kept with them; 90d unless given"): days,
+    vol.Optional("keep", default=KEEP, description="how long entries stay before they are archived"): days,
+    vol.Optional("personal", default=PERSONAL, description="how long names and addresses are kept with them"): days,
 }
 
 
 class AuditPlugin:
-    """The log as a plugin like anyone's. `more` are events of other rooms and how they become entries."""
+    """The log as a plugin like anyone's. `more` are events of other rooms and how they become entries.
+
+    It listens from the first moment on, because a command that opens the house while no hub runs changes things, too.
+    """
 
     def __init__(self, audit: Audit, clock: Clock, bus: Bus, more: Iterable[Told] = ()) -> None:
-        self._audit, self._clock, self._bus, self._told = audit, clock, bus, (CORE, *more)
-        self._keep_s, self._personal_s = KEEP_S, PERSONAL_S
+        self._audit, self._clock = audit, clock
+        self._keep_s, self._personal_s = days(KEEP), days(PERSONAL)
+        for told in (CORE, *more):
+            for event, entry_of in told.items():
+                bus.subscribe(event, self._listener(entry_of))
 
     @hookimpl
     def ohmstead_tables(self) -> list[Tables]:
@@ -68,11 +75,12 @@ class AuditPlugin:
 
     @hookimpl
     def ohmstead_started(self, hub: Hub) -> None:
-        """Listen and write from now on."""
-        for told in self._told:
-            for event, entry_of in told.items():
-                self._bus.subscribe(event, self._listener(entry_of))
+        """Write from now on; plugins that were quarantined before are told of now, once for every start."""
         self._audit.note("hub.started")
+        for plugin in hub.plugins:
+            if plugin.quarantined is not None:
+                self._audit.take(quarantined(PluginQuarantined(plugin.name, plugin.quarantined)))
+        hub.bus.subscribe(PluginQuarantined, self._listener(quarantined))
         hub.tasks.start("audit log", self._audit.work)
 
     def _listener(self, entry_of: Callable[[Any], Entry | None]) -> Callable[[Any], None]:
@@ -85,7 +93,7 @@ class AuditPlugin:
     async def apply(self, given: Mapping[str, Any] | None) -> None:
         """Put the section in force."""
         found = given or {}
-        self._keep_s, self._personal_s = found.get("keep", KEEP_S), found.get("personal", PERSONAL_S)
+        self._keep_s, self._personal_s = found.get("keep", days(KEEP)), found.get("personal", days(PERSONAL))
 
     async def prune(self) -> int:
         """Archive what is old; how many entries."""
