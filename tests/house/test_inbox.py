@@ -65,6 +65,9 @@ async def test_a_leap_is_found_booked_and_taken_back(hub: Callable[..., RunningH
     effect = (await ask(house, f"/findings/{finding['id']}/accept", dry_run="true"))["effect"]
     assert [(each["before_kwh"], each["after_kwh"]) for each in effect["meter_points"]] == [("22.000000", "823.000000")] * 2
     assert await day(house) == "22.000000"
+    shown = await told(house, "findings", "dismiss", str(finding["id"]), "--reason", "no", "--dry-run")
+    assert shown["status"] == "open"
+    assert [each["id"] for each in await told(house, "findings")] == [finding["id"]]
     done = await told(house, "findings", "accept", str(finding["id"]), "--reason", "the charger was tested")
     assert (done["finding"]["status"], await day(house)) == ("closed", "823.000000")
     house.kill()

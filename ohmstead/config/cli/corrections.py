@@ -213,26 +213,31 @@ def _show_accepted(found: dict[str, Any]) -> None:
 @findings.command()
 @click.argument("number", type=click.IntRange(1))
 @click.option("--reason", required=True, help="Why it is no mistake.")
+@dry_run
 @as_json
 @click.pass_obj
-def dismiss(config: Path, number: int, reason: str, json_: bool) -> None:
+def dismiss(config: Path, number: int, reason: str, dry_run: bool, json_: bool) -> None:
     """Say that a finding is no mistake; it stays dismissed."""
-    from ohmstead.config.cli.api import opened
-
-    with opened(config) as api:
-        output.data(api.call("POST", f"/findings/{number}/dismiss", body={"reason": reason}), json_, _show_finding)
+    _stand(config, number, "dismiss", {"reason": reason}, dry_run, json_)
 
 
 @findings.command()
 @click.argument("number", type=click.IntRange(1))
+@dry_run
 @as_json
 @click.pass_obj
-def reopen(config: Path, number: int, json_: bool) -> None:
+def reopen(config: Path, number: int, dry_run: bool, json_: bool) -> None:
     """Take a dismissal back."""
+    _stand(config, number, "reopen", None, dry_run, json_)
+
+
+def _stand(config: Path, number: int, verb: str, body: dict[str, Any] | None, dry_run: bool, json_: bool) -> None:
+    """Dismiss or reopen a finding, or with `dry_run` only show it."""
     from ohmstead.config.cli.api import opened
 
     with opened(config) as api:
-        output.data(api.call("POST", f"/findings/{number}/reopen"), json_, _show_finding)
+        found = api.call("GET", f"/findings/{number}") if dry_run else api.call("POST", f"/findings/{number}/{verb}", body=body)
+        output.data(found, json_, _show_finding)
 
 
 def _show_finding(found: dict[str, Any]) -> None:

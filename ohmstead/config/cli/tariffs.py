@@ -34,9 +34,10 @@ def tariffs(context: click.Context, json_: bool) -> None:
 
 @tariffs.command("show")
 @click.argument("tariff")
+@as_json
 @click.pass_obj
-def show_tariff(config: Path, tariff: str) -> None:
-    """Print TARIFF with all its versions, as JSON."""
+def show_tariff(config: Path, tariff: str, json_: bool) -> None:
+    """Print TARIFF with all its versions, as JSON in any case."""
     from ohmstead.config.cli.api import opened
 
     with opened(config) as api:
