@@ -17,7 +17,8 @@ import pytest
 
 from ohmstead.config.cli.local import Local
 from ohmstead.config.house import House
-from ohmstead.core.clock import to_ms
+from ohmstead.core.clock import from_ms, to_ms
+from ohmstead.core.errors import Conflict
 from ohmstead.core.plugin import PeriodRow
 from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
 from tests.fakes.house import until
@@ -108,7 +109,7 @@ async def test_a_month_from_readings_to_the_cent(folder: Path) -> None:
         issued = await ask(house, "POST", "/bills/home-2026-03-01/issue", {})
 
         # a month later the utility settles 5 March, 12:00 to 13:00, at 1.4 kWh: 1 kWh more
-        ledger = house.parts.ledger
+        ledger, known = house.parts.ledger, from_ms(house.hub.clock.now_ms()).isoformat()
         begun = await ledger.imports.begin("settled", "grid", "test", "owner")
         number = begun.made.number
         await ledger.imports.add(number, [PeriodRow(at("2026-03-05T12:00"), at("2026-03-05T13:00"), 1_400_000)])
@@ -117,6 +118,8 @@ async def test_a_month_from_readings_to_the_cent(folder: Path) -> None:
         shown = await ask(house, "GET", "/bills/home-2026-03-01")
         # net 0.30 more, VAT of 95.08 is 18.0652 -> 18.07, 0.06 more
         assert {**shown, "changed_since": None} == issued
+        then, now = [(await ask(house, "GET", "/bills/home-2026-03-01", **query)) for query in ({"known_at": known}, {"known_at": "2099-01-01T00:00:00Z"})]
+        assert (then["total"], now["total"]) == ("112.79", "113.15")
         assert shown["changed_since"] == {"net": "0.30", "tax": "0.06", "total": "0.36"}
         adjusted = await ask(house, "POST", "/bills/home-2026-03-01/adjust", {})
         assert [(line["label"], line["quantity"], line["net"]) for line in adjusted["lines"]] == [("day", "1.0", "0.30")]
@@ -154,6 +157,9 @@ async def test_the_commands(tmp_path: Path, sqlite_url: str, ohmstead: Ohmstead)
         assert "nothing changed since" in await ohmstead(folder, "bill", "home", "--period", "2026-03", "--adjust")
         assert "2026-03-01T05:00:00Z" in await ohmstead(folder, "bill", "home", "--period", "2026-03", "--line", "1")
         assert "give either" in await ohmstead(folder, "bill", "home", "--issue", "--adjust")
+        assert json.loads(await ohmstead(folder, "tariffs", "show", "tou", "--json"))["id"] == "tou"
+        with pytest.raises(Conflict, match="meter point grid is billed by the contract home"):
+            await ask(house, "DELETE", "/meter-points/grid")
 
 
 Ohmstead = Callable[..., Awaitable[str]]

@@ -95,6 +95,8 @@ class PointRoutes:
         below = [each.id for each in self._points if each.parent == point.id]
         if below:
             raise Conflict(f"{', '.join(below[:5])} hang under meter point {point.id!r}; give them another parent first")
+        for guard in self._ledger.registrar.guards:
+            guard(point.id)
         await self._ledger.registrar.remove(point.id, refused=True)
         return {"id": point.id, "removed": True}
 

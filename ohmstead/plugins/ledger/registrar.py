@@ -48,6 +48,7 @@ class Registrar:
         self._storage, self._clock, self._points, self._marks, self.wake = storage, clock, points, marks, wake
         self._turn = asyncio.Lock()
         self.book = PointBook(storage.tenant_id)
+        self.guards: list[Callable[[str], None]] = []  # each may refuse, with Conflict, that a person removes a meter point
         self.refused: set[str] = set()  # ids that a person removed: they do not come back by themselves
         self._gone: set[str] = set()  # these and others that were removed: their rows are still there
 
