@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ohmstead.config import audited
+from ohmstead.config import audited, blueprints
 from ohmstead.config.check import Checked, Known
 from ohmstead.config.keeping import KeepingPlugin
 from ohmstead.config.messaging import Messaging
@@ -100,11 +100,12 @@ class Parts:
         self.notifiers = Notifiers(self.storage, self.people, hub.bus, hub.clock, hub.data_dir, self.protocols.http())
         self.watches = Watches(hub.clock, self.storage)
         self.alerting = AlertsPlugin(hub, self.storage, self.watches, self.devices, self.ledger, self.people)
-        self.alerting.alerts.tell = self.notifiers.enqueue
+        self.alerting.alerts.journal.tell = self.notifiers.enqueue
         self.commands = Commands(hub, self.devices)
         self.automating = AutomationsPlugin(
             hub, self.storage, self.watches, self.devices, self.commands, self.notifiers, self.protocols, self.ledger
         )
+        self.automating.automations.blueprints.read = lambda: blueprints.read(folder)
         self._foreign: dict[str, Plugin] = {}  # section -> the plugin that it is of, unless that ships with us
         for service in (self.storage, self.devices, self.jobs, self.audit, self.tariffs, self.prices, self.ledger, self.billing, self.mqtt,
                         self.protocols, self.people, self.notifiers, self.watches, self.alerting.alerts, self.alerting.rules,

@@ -15,6 +15,7 @@ from ohmstead.core.hub import Hub
 from ohmstead.core.ingest import Batch
 from ohmstead.core.model import Person
 from ohmstead.core.route import Call, Reply, Route
+from ohmstead.plugins.devices.commands import Commands
 from ohmstead.plugins.devices.plugin import DevicesPlugin
 from ohmstead.plugins.devices.registry import Devices
 from ohmstead.plugins.devices.tables import TABLES as DEVICES
@@ -39,7 +40,7 @@ class RegisteredHouse:
         self.history = HistoryPlugin(self.storage, self.devices, self.clock)
         self.hub.connect(self.storage, self.devices, lambda *_: None)
         self.ingest = self.hub.ingest
-        for name, plugin in (("devices", DevicesPlugin(self.devices)), ("jobs", self.jobs), ("history", self.history)):
+        for name, plugin in (("devices", DevicesPlugin(self.devices, Commands(self.hub, self.devices))), ("jobs", self.jobs), ("history", self.history)):
             self.hub.plugins.add(name, plugin)
         self._routes: list[Route] = []
 

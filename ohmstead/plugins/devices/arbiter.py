@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ohmstead.core.clock import Clock
@@ -55,6 +55,17 @@ class Arbiter:
             if claim is not None and claim.holder == holder:
                 claim.running = False
                 self._valid(place, self._clock.now_ms())
+
+    def claimed(self, holder: str) -> list[tuple[str, str]]:
+        """What a holder has: device and capability."""
+        return [place for place in self._of.get(holder, ()) if (claim := self._claims.get(place)) is not None and claim.holder == holder]
+
+    def take_again(self, places: Iterable[tuple[str, str]], holder: str, name: str, priority: int) -> None:
+        """After a restart a holder has what it had before."""
+        for device, capability in places:
+            found = self._claims.get((device, capability))
+            self._claims[device, capability] = Claim(holder, name, priority, True, 0 if found is None else found.until_ms)
+            self._of.setdefault(holder, []).append((device, capability))
 
     def held(self) -> Iterator[tuple[str, str, str, int, int]]:
         """What is held beyond a run: device, capability, name, priority, until when (ms)."""

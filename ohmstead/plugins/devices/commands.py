@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ohmstead.core.clock import iso
@@ -12,6 +11,7 @@ from ohmstead.core.errors import Conflict, OhmsteadError, Unavailable
 from ohmstead.core.events import CommandDone, StateChanged, StateReported
 from ohmstead.core.model import Command, DeviceStatus, State
 from ohmstead.plugins.devices.arbiter import Arbiter
+from ohmstead.plugins.devices.limits import Limits
 from ohmstead.plugins.devices.registry import Devices
 
 if TYPE_CHECKING:
@@ -22,16 +22,14 @@ RETRY_AFTER_S = 2.0
 CLOSE = 0.01  # a device that rounds what it is set to still did it
 ABSOLUTE = ("switch", "set")  # done twice these come to the same, so they may be tried again
 
-Guard = Callable[[Command], None]
-
 
 class Commands:
-    """Commands to the devices of this house. `guards` are asked before every one, and raise Conflict for what may not be."""
+    """Commands to the devices of this house. `limits` are asked before every one."""
 
     def __init__(self, hub: Hub, devices: Devices, within_s: float = REPORT_WITHIN_S) -> None:
         self._hub, self._devices, self._within_s = hub, devices, within_s
         self.arbiter = Arbiter(hub.clock)
-        self.guards: list[Guard] = []
+        self.limits = Limits(hub.clock, hub.states, devices)
         self._turns: dict[str, asyncio.Lock] = {}
 
     async def send(self, command: Command, who: str = "api", attempts: int = 1) -> dict[str, Any]:
@@ -76,8 +74,7 @@ class Commands:
     async def _once(self, command: Command) -> State | None:
         if self._devices.entry(command.device).status is DeviceStatus.DECOMMISSIONED:
             raise Conflict(f"device {command.device} is decommissioned")
-        for guard in self.guards:
-            guard(command)
+        self.limits(command)
         seen: asyncio.Future[State] = asyncio.get_running_loop().create_future()
         quantity = command.quantity or command.capability
 

@@ -9,6 +9,7 @@ from ohmstead.core.route import Route
 from ohmstead.core.validate import slug
 from ohmstead.plugins.devices import schemas
 from ohmstead.plugins.devices.commands import Commands
+from ohmstead.plugins.devices.limits import limit
 from ohmstead.plugins.devices.location_routes import LocationRoutes
 from ohmstead.plugins.devices.registry import Devices
 from ohmstead.plugins.devices.routes import DeviceRoutes
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class DevicesPlugin:
     """The registry as a plugin like anyone's. `configured.apply` puts its sections in force, all three at once."""
 
-    def __init__(self, devices: Devices, commands: Commands | None = None) -> None:
+    def __init__(self, devices: Devices, commands: Commands) -> None:
         self._devices, self._commands = devices, commands
 
     @hookimpl
@@ -35,13 +36,16 @@ class DevicesPlugin:
         return [
             Section("locations", {slug: schemas.LOCATION}, description="places, which nest; home is always there", default={}),
             Section("devices", {slug: schemas.yaml_device(hub.quantities)}, description="devices, by id", default={}),
+            Section("limits", {slug: limit}, self._commands.limits.apply,
+                    "what no command may break: the house's fuse, a battery's reserve", default={},
+                    problems=self._commands.limits.problems),
             Section("registry", schemas.REGISTRY, description="which devices may come in, and their secrets", default={}),
-        ]
+        ]  # fmt: skip
 
     @hookimpl
     def ohmstead_routes(self, hub: Hub) -> list[Route]:
         """`/devices` and `/locations`."""
-        return DeviceRoutes(hub, self._devices, self._commands or Commands(hub, self._devices)).all() + LocationRoutes(self._devices).all()
+        return DeviceRoutes(hub, self._devices, self._commands).all() + LocationRoutes(self._devices).all()
 
     @hookimpl
     def ohmstead_started(self, hub: Hub) -> None:

@@ -26,19 +26,27 @@ def check(job: Job) -> None:
 
 
 def following(job: Job, after_ms: int, zone: str) -> int:
-    """The first due time later than `after_ms`, milliseconds since 1970.
-
-    Cron lines at a stated hour run once on the night an hour is left out (then at the end of the gap) and once on the
-    night an hour comes twice (then the first time), as Debian's cron does. ConfigError for a line nobody can read.
-    """
+    """The first due time later than `after_ms`, milliseconds since 1970. ConfigError for a line nobody can read."""
     if job.cron is None:
         return after_ms + round((job.every_s or 0) * 1000)
     try:
-        dues = CronSim(job.cron, from_ms(after_ms).astimezone(ZoneInfo(zone)))
+        return cron_after(job.cron, after_ms, zone)
+    except ConfigError as error:
+        raise ConfigError(f"job {job.name}: {error}") from error
+
+
+def cron_after(line: str, after_ms: int, zone: str) -> int:
+    """The first time a cron line is due later than `after_ms`, milliseconds since 1970.
+
+    Lines at a stated hour are due once on the night an hour is left out (then at the end of the gap) and once on the
+    night an hour comes twice (then the first time), as in Debian's cron. ConfigError for a line nobody can read.
+    """
+    try:
+        dues = CronSim(line, from_ms(after_ms).astimezone(ZoneInfo(zone)))
         for due in dues:
             at_ms = to_ms(due)
             if at_ms > after_ms:  # in the hour that comes twice cronsim starts again at its first pass
                 return at_ms
     except CronSimError as error:
-        raise ConfigError(f"job {job.name}: cron {job.cron!r}: {error}") from error
-    raise ConfigError(f"job {job.name}: cron {job.cron!r} never comes round")
+        raise ConfigError(f"cron {line!r}: {error}") from error
+    raise ConfigError(f"cron {line!r} never comes round")

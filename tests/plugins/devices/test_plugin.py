@@ -9,12 +9,13 @@ import voluptuous as vol
 from sqlalchemy import inspect
 
 from ohmstead.plugins.devices import tables
+from ohmstead.plugins.devices.commands import Commands
 from ohmstead.plugins.devices.plugin import DevicesPlugin
 from tests.fakes.registered_house import RegisteredHouse
 
 
 def section(house: RegisteredHouse, key: str) -> vol.Schema:
-    declared = DevicesPlugin(house.devices).ohmstead_sections(house.hub)
+    declared = DevicesPlugin(house.devices, Commands(house.hub, house.devices)).ohmstead_sections(house.hub)
     return vol.Schema(next(each.schema for each in declared if each.key == key))
 
 

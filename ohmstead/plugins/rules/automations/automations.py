@@ -13,14 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.core.supervise import Task
 from ohmstead.core.validate import did_you_mean
+from ohmstead.plugins.rules.automations import schema
 from ohmstead.plugins.rules.automations.automation import Automation, digest
+from ohmstead.plugins.rules.automations.blueprints import Blueprints
 from ohmstead.plugins.rules.automations.book import run_of
 from ohmstead.plugins.rules.automations.build import Build, Known, Problem
 from ohmstead.plugins.rules.automations.engine import Engine
 from ohmstead.plugins.rules.automations.journal import Journal
-from ohmstead.plugins.rules.automations.kinds import Kinds, cleared
+from ohmstead.plugins.rules.automations.kinds import Kinds
 from ohmstead.plugins.rules.automations.run import RUNNING, STOPPED, Run
-from ohmstead.plugins.rules.automations.schema import parts
 from ohmstead.plugins.rules.automations.world import World
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Automations:
         self._clock = world.clock
         self.journal = Journal(storage, world.clock, world.watches, arbiter)
         self.engine = Engine(world, self.journal)
+        self.blueprints = Blueprints()
+        self.schema = schema.automation(kinds, self.blueprints.expand)
         self._stood: dict[str, Stood] = {}
         self._begun = False
 
@@ -56,7 +59,7 @@ class Automations:
             for held in await self.journal.book.held(conn):
                 self._arbiter.restore(*held)
         for id_, options in made.items():
-            self._put(id_, vol.Schema(parts(self.kinds))(options), "api", made)
+            self._put(id_, vol.Schema(self.schema)(options), "api", made)
 
     def begin(self) -> None:
         """Let all of them listen, and go on with the runs that waited."""
@@ -84,6 +87,8 @@ class Automations:
             self.engine.stop(run, "it was changed while the hub was down" if automation.enabled else "it was disabled")
         else:
             run.result = RUNNING
+            places = [(device, capability) for device, capability in body["claims"]]
+            self._arbiter.take_again(places, run.id, automation.id, automation.priority)
             self.engine.restore(run, body["due_ms"])
 
     async def work(self, task: Task) -> None:
@@ -156,7 +161,7 @@ class Automations:
     def checked(self, id_: str, given: Any) -> Options:
         """Options of the API, checked whole. Invalid."""
         try:
-            options = cleared(parts(self.kinds), given)
+            options: Options = vol.Schema(self.schema)(given)
         except vol.MultipleInvalid as error:
             raise _invalid((each.path, each.msg) for each in error.errors) from None
         known = self._known([*self.engine.automations, id_])

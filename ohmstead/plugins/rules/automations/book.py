@@ -13,6 +13,8 @@ from ohmstead.plugins.rules.automations.automation import Automation
 from ohmstead.plugins.rules.automations.run import Run
 from ohmstead.plugins.rules.tables import automation_runs, automation_state, automation_traces, automations, holds
 
+Claims = list[tuple[str, str]]  # device and capability
+
 
 class Stood(NamedTuple):
     """What is known of an automation from before: whether somebody switched it, how often it ran, and when last."""
@@ -75,9 +77,9 @@ class Book:
         rows = await conn.execute(select(automation_runs.c.body).where(self._mine(automation_runs)))
         return [msgspec.json.decode(row.body) for row in rows]
 
-    async def put_runs(self, tx: AsyncConnection, waiting: Iterable[Run], over: Collection[str]) -> None:
-        """Write where runs wait, and forget those that are over."""
-        rows = [self._run(run) for run in waiting]
+    async def put_runs(self, tx: AsyncConnection, waiting: Iterable[tuple[Run, Claims]], over: Collection[str]) -> None:
+        """Write where runs wait and what they hold, and forget those that are over."""
+        rows = [self._run(run, claims) for run, claims in waiting]
         gone = [*over, *(row["id"] for row in rows)]
         for start in range(0, len(gone), 500):
             some = automation_runs.c.id.in_(gone[start : start + 500])
@@ -85,8 +87,8 @@ class Book:
         for start in range(0, len(rows), 500):
             await tx.execute(insert(automation_runs).values(rows[start : start + 500]))
 
-    def _run(self, run: Run) -> dict[str, Any]:
-        body = msgspec.json.encode(kept(run)).decode()
+    def _run(self, run: Run, claims: Claims) -> dict[str, Any]:
+        body = msgspec.json.encode({**kept(run), "claims": claims}).decode()
         return {"tenant_id": self._tenant_id, "id": run.id, "automation": run.automation.id, "body": body}
 
     async def traces(self, conn: AsyncConnection) -> dict[str, list[dict[str, Any]]]:

@@ -48,12 +48,16 @@ class Until:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an automation may speak of. `open`: devices that nobody knows may still make themselves known."""
+    """What an automation may speak of. `open`: devices that nobody knows may still make themselves known.
+
+    `placed`: it is known where the home is.
+    """
 
     devices: frozenset[str]
     quantities: Quantities
     automations: frozenset[str]
     open: bool = True
+    placed: bool = True
 
 
 @dataclass(slots=True)

@@ -93,7 +93,7 @@ class Journal:
 
         async def write(tx: AsyncConnection) -> None:
             await self._watches.settle(tx, turns)
-            await self.book.put_runs(tx, waiting.values(), over)
+            await self.book.put_runs(tx, [(run, self._arbiter.claimed(run.id)) for run in waiting.values()], over)
             if holds is not None:
                 await self.book.put_holds(tx, holds)
             for id_, automation in told.items():

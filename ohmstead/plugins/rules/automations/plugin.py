@@ -9,15 +9,15 @@ from ohmstead.core.plugin import RuleKind, Section, hookimpl
 from ohmstead.core.route import Route
 from ohmstead.core.validate import slug
 from ohmstead.plugins.devices.registry import Devices
-from ohmstead.plugins.rules.automations import actions, conditions, flow, state_triggers
+from ohmstead.plugins.rules.automations import actions, conditions, event_triggers, flow, state_triggers, time_triggers
 from ohmstead.plugins.rules.automations.automations import Automations
 from ohmstead.plugins.rules.automations.build import Known
 from ohmstead.plugins.rules.automations.functions import Energies, functions
 from ohmstead.plugins.rules.automations.kinds import Kinds
 from ohmstead.plugins.rules.automations.live import LiveFacts, LiveHands, subscriber
 from ohmstead.plugins.rules.automations.routes import AutomationRoutes
-from ohmstead.plugins.rules.automations.schema import parts
 from ohmstead.plugins.rules.automations.timers import Timers
+from ohmstead.plugins.rules.automations.webhooks import Webhooks
 from ohmstead.plugins.rules.automations.world import World
 from ohmstead.plugins.rules.templates import Templates
 
@@ -40,17 +40,18 @@ class AutomationsPlugin:
                  protocols: Protocols, ledger: Ledger) -> None:  # fmt: skip
         self._hub, self._devices = hub, devices
         self._energies = Energies(ledger, hub.clock)
-        facts = LiveFacts(hub, devices, self._energies)
+        self._facts = facts = LiveFacts(hub, devices, self._energies)
         hands = LiveHands(hub, commands, notifiers, protocols.mqtt, protocols.http())
         world = World(hub.clock, hub.bus, watches, Timers(hub.clock), facts, hands, Templates(functions(facts, hub.clock)),
-                      subscriber(protocols.mqtt))  # fmt: skip
+                      subscriber(protocols.mqtt), Webhooks(hub.clock))  # fmt: skip
         self.automations = Automations(world, Kinds(), storage, commands.arbiter, self._known)
 
     @hookimpl
     def ohmstead_rules(self) -> list[RuleKind]:
         """The kinds that come with Ohmstead."""
         kinds = self.automations.kinds
-        return [*state_triggers.kinds(), *conditions.kinds(kinds), *actions.kinds(), *flow.kinds(kinds)]
+        triggers = [*state_triggers.kinds(), *time_triggers.kinds(), *event_triggers.kinds()]
+        return [*triggers, *conditions.kinds(kinds), *actions.kinds(), *flow.kinds(kinds)]
 
     @hookimpl
     def ohmstead_sections(self, hub: Hub) -> list[Section]:
@@ -61,7 +62,7 @@ class AutomationsPlugin:
             return automations.problems(sections["automations"], self._stated(sections))
 
         words = "what is done when something happens, by id"
-        return [Section("automations", {slug: parts(automations.kinds)}, automations.apply, words, default={}, problems=problems)]
+        return [Section("automations", {slug: automations.schema}, automations.apply, words, default={}, problems=problems)]
 
     @hookimpl
     def ohmstead_routes(self, hub: Hub) -> list[Route]:
@@ -80,7 +81,8 @@ class AutomationsPlugin:
     def _known(self, ids: Iterable[str]) -> Known:
         """What may be spoken of now."""
         devices = {entry.device.id for entry in self._devices} | {state.series.device for state in self._hub.states} | {TARIFF}
-        return Known(frozenset(devices), self._hub.quantities, frozenset(ids), self._devices.admission.enabled)
+        placed = self._facts.position is not None
+        return Known(frozenset(devices), self._hub.quantities, frozenset(ids), self._devices.admission.enabled, placed)
 
     def _stated(self, sections: Mapping[str, Any]) -> Known:
         """What the YAML's may speak of: what the files define, and what the house holds beside them."""
@@ -89,4 +91,5 @@ class AutomationsPlugin:
         devices |= {f"{TARIFF}_{contract}" for contract in sections["contracts"]}
         others = {each.id for each in self.automations if each.origin == "api"}
         ids = frozenset({*sections["automations"], *others})
-        return Known(frozenset(devices), self._hub.quantities, ids, sections["registry"]["auto"])
+        placed = {"latitude", "longitude"} <= sections["home"].keys()
+        return Known(frozenset(devices), self._hub.quantities, ids, sections["registry"]["auto"], placed)

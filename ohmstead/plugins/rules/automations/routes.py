@@ -9,7 +9,7 @@ import voluptuous as vol
 from ohmstead.core import validate
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import NotFound
-from ohmstead.core.route import Call, Reply, Route
+from ohmstead.core.route import ANYONE, Call, Reply, Route
 from ohmstead.plugins.rules.automations.automation import Automation
 from ohmstead.plugins.rules.automations.automations import Automations, settled
 
@@ -33,9 +33,11 @@ class AutomationRoutes:
         made = vol.Schema({vol.Required("id", description="letters, digits, _ and -, at most 64"): validate.slug}, extra=vol.ALLOW_EXTRA)
         stated = vol.Schema({}, extra=vol.ALLOW_EXTRA)
         path = "/automations/{id}"
+        blueprints = "Automations with inputs: blueprints/*.yaml, and those that come with Ohmstead"
         return [
             Route("GET", "/automations", self.listing, "read", "Automations, in order of their ids", query=PAGE, tags=tags),
             Route("POST", "/automations", self.make, "write", "Make an automation, as in the YAML", body=made, status=201, tags=tags),
+            Route("GET", "/blueprints", self.blueprints, "read", blueprints, tags=tags),
             Route("GET", path, self.one, "read", "One automation, with what it is made of", tags=tags),
             Route("PUT", path, self.change, "write", "State an automation anew", body=stated, tags=tags),
             Route("DELETE", path, self.remove, "write", "Remove an automation", tags=tags),
@@ -44,6 +46,8 @@ class AutomationRoutes:
             Route("POST", f"{path}/run", self.run, "write", "Run it now, whatever its conditions; 202 while it still runs", tags=tags),
             Route("POST", f"{path}/stop", self.stop, "write", "End its runs", tags=tags),
             Route("GET", f"{path}/traces", self.traces, "read", "Its latest runs, step by step", query=TRACES, tags=tags),
+            Route("POST", "/webhooks/{secret}", self.webhook, ANYONE, "Set off the automations of a webhook; its id is the secret",
+                  takes="bytes", max_body=4_000, status=202, tags=tags),
             Route("GET", f"{path}/traces/{{run}}", self.trace, "read", "One run, step by step", tags=tags),
         ]
 
@@ -52,6 +56,10 @@ class AutomationRoutes:
         rest = [each for each in self._automations if each.id > call.query.get("cursor", "")]
         limit = call.query["limit"]
         return Reply([shown(each) for each in rest[:limit]], next_cursor=rest[limit - 1].id if len(rest) > limit else None)
+
+    async def blueprints(self, call: Call) -> list[dict[str, Any]]:
+        """What an automation can be made of."""
+        return list(self._automations.blueprints.listing())
 
     async def one(self, call: Call) -> dict[str, Any]:
         """One automation."""
@@ -95,6 +103,12 @@ class AutomationRoutes:
         found = self._automations.get(call.path["id"])
         runs = [*found.traces, *found.runs.values()]
         return [run.shown() for run in reversed(runs)][: call.query["limit"]]
+
+    async def webhook(self, call: Call) -> dict[str, Any]:
+        """Set off what waits for it."""
+        text = call.raw.decode("utf-8", "replace")
+        count = self._automations.engine.world.webhooks.call(call.path["secret"], {"webhook": True, "body": text})
+        return {"automations": count}
 
     async def trace(self, call: Call) -> dict[str, Any]:
         """One run."""

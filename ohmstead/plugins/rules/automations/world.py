@@ -12,6 +12,7 @@ from ohmstead.core.clock import Clock
 from ohmstead.core.model import Command, State
 from ohmstead.core.notice import Notice
 from ohmstead.plugins.rules.automations.timers import Timers
+from ohmstead.plugins.rules.automations.webhooks import Webhooks
 from ohmstead.plugins.rules.templates import Templates
 from ohmstead.plugins.rules.watch import Watches
 
@@ -74,3 +75,4 @@ class World:
     hands: Hands
     templates: Templates
     subscribe: Topic
+    webhooks: Webhooks
