@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.rules.compare import Value
+from ohmstead.plugins.rules.insertion import insert_rows
 from ohmstead.plugins.rules.tables import gates
 
 CHUNK = 500
@@ -41,7 +42,7 @@ class GateBook:
             await tx.execute(delete(gates).where(gates.c.tenant_id == self._tenant_id, gates.c.key.in_(some)))
             rows = [self._row(key, kept) for key in some if (kept := changes[key]) is not None]
             if rows:
-                await tx.execute(gates.insert().values(rows))
+                await insert_rows(tx, gates, rows)
 
     def _row(self, key: str, kept: Kept) -> dict[str, object]:
         number, text = (None, kept.value) if isinstance(kept.value, str) else (kept.value, None)

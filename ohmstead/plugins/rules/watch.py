@@ -121,10 +121,10 @@ class Watches:
 
     async def settle(self, tx: AsyncConnection, turns: Iterable[Turn]) -> None:
         """Write gates as they stood after these turns, in the transaction that does what follows from them."""
-        for turn in turns:
-            kept = Kept(turn.since_ms, True, turn.value) if turn.on else None
-            await self._book.put(tx, {turn.key: kept})
-            self._keep(turn.key, kept)
+        changes = {turn.key: Kept(turn.since_ms, True, turn.value) if turn.on else None for turn in turns}
+        await self._book.put(tx, changes)
+        for key, kept in changes.items():
+            self._keep(key, kept)
 
     # Deadlines
 

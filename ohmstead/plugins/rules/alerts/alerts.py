@@ -8,18 +8,16 @@ after a restart, and the database never holds two open alerts of one rule about 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Invalid, NotFound
 from ohmstead.core.events import Announced
-from ohmstead.core.notice import Notice
 from ohmstead.core.supervise import Task
 from ohmstead.plugins.rules import events
 from ohmstead.plugins.rules.alerts import alert as life
@@ -28,6 +26,8 @@ from ohmstead.plugins.rules.alerts.alert import Alert, Status, Step
 from ohmstead.plugins.rules.alerts.book import AlertBook
 from ohmstead.plugins.rules.alerts.fact import Fact
 from ohmstead.plugins.rules.alerts.inbox import Inbox
+from ohmstead.plugins.rules.alerts.journal import Journal
+from ohmstead.plugins.rules.alerts.opening import FREE_MS, Opening
 from ohmstead.plugins.rules.alerts.rule import OFFLINE, STORM
 from ohmstead.plugins.rules.alerts.setting import Setting
 from ohmstead.plugins.rules.gate import Turn
@@ -38,36 +38,27 @@ if TYPE_CHECKING:
 
 LOOK_S = 1.0
 GROUP = 200  # facts or alerts of one transaction
-GATHER_S = 10.0  # how long a silent device behind a gateway waits for its gateway to fall silent too
 JUMP_MS = 5_000  # time of day and waiting time apart by more: somebody set the clock
-FREE_S = 120.0  # how long devices behind a gateway that is back have to be back themselves
 EVENTS: Mapping[str, type[events.AlertStep]] = {
     "triggered": events.AlertTriggered, "acknowledged": events.AlertAcknowledged, "resolved": events.AlertResolved,
     "suppressed": events.AlertSuppressed, "snoozed": events.AlertSnoozed, "escalated": events.AlertEscalated,
     "repeated": events.AlertRepeated, "assigned": events.AlertAssigned, "commented": events.AlertCommented,
 }  # fmt: skip
 
-Teller = Callable[[AsyncConnection, Notice], Awaitable[object]]
-
-
-async def untold(tx: AsyncConnection, notice: Notice) -> None:
-    """A house without notifiers tells nobody."""
-
-
 class Alerts:
-    """All alerts; those that are open in memory. Belongs to the event loop's thread. `tell` puts a notice into the outbox."""
+    """All alerts; those that are open in memory. Belongs to the event loop's thread."""
 
     def __init__(self, storage: Storage, clock: Clock, bus: Bus, watches: Watches, setting: Setting) -> None:
-        self._storage, self._clock, self._bus, self._watches, self._setting = storage, clock, bus, watches, setting
+        self._storage, self._clock, self._bus, self._setting = storage, clock, bus, setting
         self._book = AlertBook(storage.tenant_id)
-        self.tell: Teller = untold
+        self.journal = Journal(self._book, watches)
         self._open: dict[str, Alert] = {}  # by open key
         self._by_id: dict[int, Alert] = {}
         self._dues: dict[int, float] = {}  # monotonic times, so that setting the clock moves none
         self._last: dict[tuple[str, str], int] = {}
         self._facts = Inbox()
         self._held: dict[str, tuple[float, Fact]] = {}  # until they may fire, by open key
-        self._storm = storm.Storm()
+        self._opening = Opening(self._open, setting, clock)
         self._skew_ms = self._skew()
         self._ready = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -142,7 +133,7 @@ class Alerts:
         for alert in self._open.values():
             moved = {name: at + by_ms for name in ("opened_ms", "told_ms", "due_ms") if (at := getattr(alert, name)) is not None}
             self._by_id[alert.id] = msgspec.structs.replace(alert, **moved)
-        self._open = {life.key(alert.rule, alert.subject): alert for alert in self._by_id.values()}
+        self._open.update({life.key(alert.rule, alert.subject): alert for alert in self._by_id.values()})
 
     def _release(self) -> None:
         """What was held and may fire now is a fact again."""
@@ -155,83 +146,41 @@ class Alerts:
 
     def _decide(self, facts: Iterable[Fact]) -> tuple[list[Step], list[Turn]]:
         """What follows from facts, each in the light of those before it."""
-        steps: dict[str, list[Step]] = {}
+        steps: list[Step] = []
         turns: list[Turn] = []
+        moved: dict[str, Alert] = {}
         for fact in facts:
             open_key = life.key(fact.rule.id, fact.subject)
-            before = steps.get(open_key)
-            alert = before[-1].alert if before else self._open.get(open_key)
-            if alert is not None and not alert.is_open:
-                alert = None
+            alert = moved.get(open_key) or self._open.get(open_key)
             step, settled = self._on(fact, open_key, alert) if fact.on else self._off(fact, open_key, alert)
             if step is not None:
-                steps.setdefault(open_key, []).append(step)
+                steps.append(step)
+                moved[open_key] = step.alert
             if settled and fact.turn is not None:
                 turns.append(fact.turn)
-        return [step for some in steps.values() for step in some], turns
+        return steps, turns
 
     def _off(self, fact: Fact, open_key: str, alert: Alert | None) -> tuple[Step | None, bool]:
         self._held.pop(open_key, None)
-        if alert is None:
+        if alert is None or not alert.is_open:
             return None, True
         return life.resolved(alert, self._clock.now_ms(), text=_over(fact), value=fact.value), True
 
     def _on(self, fact: Fact, open_key: str, alert: Alert | None) -> tuple[Step | None, bool]:
-        if alert is not None:
+        if alert is not None and alert.is_open:
             return None, True  # it is known
-        wait_s = self._wait_s(fact)
+        last_ms = self.fired_ms(fact.rule.id, fact.subject) if alert is None else alert.triggered_ms
+        wait_s = self._opening.wait_s(fact, last_ms)
         if wait_s > 0:
             fact = msgspec.structs.replace(fact, gathered=True, at_ms=fact.at_ms + round(wait_s * 1000))
             self._held[open_key] = (self._clock.monotonic() + wait_s, fact)
             return None, False  # its gate is not settled: after a restart it says so again
-        self._last[fact.rule.id, fact.subject] = fact.at_ms
-        return self._opened(fact), True
-
-    def _wait_s(self, fact: Fact) -> float:
-        """For how long a fact must still hold before it becomes an alert: schedule, cooldown, and a gateway that may follow."""
-        rule = fact.rule
-        fires_ms = rule.fires_ms(fact.at_ms, self._last.get((rule.id, fact.subject)), self._setting.zone(fact.device))
-        wait_s = (fires_ms - fact.at_ms) / 1000
-        if rule.kind != OFFLINE or fact.gathered or next(self._setting.gateways(fact.device), None) is None:
-            return wait_s
-        return max(wait_s, 0.0 if self._setting.dead_gateway(fact.device) is not None else GATHER_S)
-
-    def _opened(self, fact: Fact) -> Step:
-        alert, now_ms = self._alert(fact), self._clock.now_ms()
-        gateway = self._setting.dead_gateway(fact.device) if alert.kind == OFFLINE else None
-        if gateway is not None:
-            return self._behind(alert, gateway, now_ms)
-        if alert.kind not in wording.OWN and self._storm.folds(self._clock.monotonic()):
-            self._begin_storm()
-            return life.suppressed(alert, self._group_of_storm(), "one of too many at once")
-        return life.triggered(alert, now_ms)
-
-    def _alert(self, fact: Fact) -> Alert:
-        rule, name = fact.rule, fact.name or self._setting.name(fact.device)
-        message = wording.message(fact, name)
-        if rule.kind == OFFLINE and fact.device is not None and (behind := self._setting.behind(fact.device)):
-            message += f" {behind} device{'s' if behind > 1 else ''} behind it cannot be heard."
-        watts = fact.value if fact.quantity == "power" else None
-        cost, currency = self._setting.cost_per_day(fact.device, watts) or (None, None)
-        return Alert(
-            rule=rule.id, subject=fact.subject, kind=rule.kind, severity=fact.severity or rule.severity, title=wording.title(fact, name),
-            message=message, device=fact.device, quantity=fact.quantity, unit=fact.unit, value=fact.value,
-            threshold=wording.threshold(rule.comparison, fact.unit) or None, triggered_ms=fact.at_ms, opened_ms=self._clock.now_ms(),
-            notify=rule.notify, escalation=rule.escalation, repeat_ms=rule.repeat_ms, cost_per_day=cost, currency=currency,
-        )  # fmt: skip
-
-    def _group(self, gateway: str) -> int | None:
-        return next((alert.id for alert in self._open.values() if alert.kind == OFFLINE and alert.device == gateway), None)
+        step = self._opening.step(fact)
+        if step.alert.status is Status.SUPPRESSED and step.alert.due_ms is None and self._opening.of_storm() is None:
+            self.hear(storm.fact(self._clock.now_ms()))
+        return step, True
 
     # Storms
-
-    def _group_of_storm(self) -> int | None:
-        alert = self.find(STORM, storm.SUBJECT)
-        return None if alert is None else alert.id
-
-    def _begin_storm(self) -> None:
-        if self._group_of_storm() is None:
-            self.hear(storm.fact(self._clock.now_ms()))
 
     def _folded(self) -> list[Alert]:
         return [a for a in self._open.values() if a.status is Status.SUPPRESSED and (a.kind != OFFLINE or a.due_ms is None)]
@@ -239,7 +188,7 @@ class Alerts:
     def _after_storm(self) -> Iterator[Step]:
         """Once nothing more is folded, what is still open is on the list again; the end of the storm says how many."""
         found = self.find(STORM, storm.SUBJECT)
-        if found is None or not self._storm.over(self._clock.monotonic()):
+        if found is None or not self._opening.storm.over(self._clock.monotonic()):
             return
         folded, now_ms = self._folded(), self._clock.now_ms()
         yield from (life.freed(alert, now_ms, tell=False) for alert in folded[:GROUP])
@@ -250,24 +199,16 @@ class Alerts:
     # Time
 
     def _due_steps(self) -> Iterator[Step]:
-        now, now_ms = self._clock.monotonic(), self._clock.now_ms()
+        now = self._clock.monotonic()
         for id_ in [id_ for id_, at in self._dues.items() if at <= now][:GROUP]:
-            step = self._due_step(self._by_id[id_], now_ms)
-            if step is not None:
-                yield step
-            else:
+            step = self._opening.again(self._by_id[id_])
+            if step is None:
                 del self._dues[id_]
+            elif step.tell is not None and self._opening.storm.folds(now):
+                yield msgspec.structs.replace(step, tell=None)
+            else:
+                yield step
         yield from self._after_storm()
-
-    def _due_step(self, alert: Alert, now_ms: int) -> Step | None:
-        gateway = self._setting.dead_gateway(alert.device) if alert.kind == OFFLINE else None
-        if gateway is None or alert.status not in (Status.TRIGGERED, Status.SUPPRESSED):
-            return life.freed(alert, now_ms) if alert.status is Status.SUPPRESSED else life.due(alert, max(now_ms, alert.due_ms or 0))
-        hidden = self._behind(alert, gateway, now_ms)
-        return hidden if alert.status is Status.TRIGGERED else msgspec.structs.replace(hidden, what="")
-
-    def _behind(self, alert: Alert, gateway: str, now_ms: int) -> Step:
-        return life.suppressed(alert, self._group(gateway), f"behind {gateway}, which is not there", now_ms + round(FREE_S * 1000))
 
     # What people say
 
@@ -336,32 +277,17 @@ class Alerts:
     async def _commit(self, steps: Sequence[Step], turns: Sequence[Turn] = ()) -> None:
         if not steps and not turns:
             return
-        done: list[Step] = await self._storage.write(lambda tx: self._write(tx, steps, turns))
+        now_ms = self._clock.now_ms()
+        done: list[Step] = await self._storage.write(lambda tx: self.journal.write(tx, steps, turns, now_ms))
         for step in done:
             self._take(step.alert)
             self._say(step)
         self._regroup(done)
 
-    async def _write(self, tx: AsyncConnection, steps: Sequence[Step], turns: Sequence[Turn]) -> list[Step]:
-        done: list[Step] = []
-        ids: dict[str, int] = {}
-        for step in steps:
-            open_key = life.key(step.alert.rule, step.alert.subject)
-            alert = step.alert if step.alert.id or open_key not in ids else msgspec.structs.replace(step.alert, id=ids[open_key])
-            alert_ = await self._book.put(tx, alert)
-            if alert_ is None:
-                continue  # another hub on this database was faster
-            ids[open_key] = alert_.id
-            done.append(msgspec.structs.replace(step, alert=alert_))
-            if step.tell is not None:
-                await self.tell(tx, wording.notice(done[-1]))
-        await self._book.note(tx, [step for step in done if step.what], self._clock.now_ms())
-        await self._watches.settle(tx, turns)
-        return done
-
     def _take(self, alert: Alert) -> None:
         """Keep in memory what is open."""
-        open_key = life.key(alert.rule, alert.subject)
+        open_key, place = life.key(alert.rule, alert.subject), (alert.rule, alert.subject)
+        self._last[place] = max(alert.triggered_ms, self._last.get(place, 0))
         if alert.is_open:
             self._open[open_key] = self._by_id[alert.id] = alert
         elif (known := self._by_id.pop(alert.id, None)) is not None and self._open.get(open_key) is known:
@@ -396,7 +322,7 @@ class Alerts:
 
     def _wake(self, alert: Alert) -> None:
         if alert.status is Status.SUPPRESSED:
-            self._dues[alert.id] = self._clock.monotonic() + FREE_S
+            self._dues[alert.id] = self._clock.monotonic() + FREE_MS / 1000
 
 
 def _over(fact: Fact) -> str | None:

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.rules.alerts.alert import Alert, Status, Step
+from ohmstead.plugins.rules.insertion import insert_rows
 from ohmstead.plugins.rules.tables import alert_events, alerts
 
 COLUMNS = ("rule", "subject", "open_key", "severity", "device", "triggered_ms", "due_ms")
 FILTERS = ("rule", "status", "severity", "device")
-_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class AlertBook:
@@ -53,15 +52,21 @@ class AlertBook:
         query = select(alert_events).where(alert_events.c.tenant_id == self._tenant_id, alert_events.c.alert_id == id_)
         return (await conn.execute(query.order_by(alert_events.c.id))).all()
 
-    async def put(self, tx: AsyncConnection, made: Alert) -> Alert | None:
-        """Write one; a new one gets its number. None: its rule has an open one about that subject already."""
-        if made.id:
-            await tx.execute(update(alerts).where(self._mine, alerts.c.id == made.id).values(_row(made)))
-            return made
-        statement = _INSERTS[tx.dialect.name](alerts).values(tenant_id=self._tenant_id, **_row(made))
-        statement = statement.on_conflict_do_nothing(index_elements=["tenant_id", "open_key"]).returning(alerts.c.id)
-        id_ = (await tx.execute(statement)).scalar()
-        return None if id_ is None else msgspec.structs.replace(made, id=int(id_))
+    async def add(self, tx: AsyncConnection, made: Sequence[Alert]) -> dict[str, int]:
+        """Write new ones; the number of each by its open key. One is missing whose rule has an open one about that subject already."""
+        if not made:
+            return {}
+        rows = [{"tenant_id": self._tenant_id, **_row(each)} for each in made]
+        tail = "ON CONFLICT (tenant_id, open_key) DO NOTHING RETURNING open_key, id"
+        return {row.open_key: int(row.id) for row in await insert_rows(tx, alerts, rows, tail)}
+
+    async def put(self, tx: AsyncConnection, changed: Sequence[Alert]) -> None:
+        """Write some as they are now."""
+        if not changed:
+            return
+        rows = [{"id": each.id, "tenant_id": self._tenant_id, **_row(each)} for each in changed]
+        fresh = ",".join(f"{name}=excluded.{name}" for name in _row(changed[0]))
+        await insert_rows(tx, alerts, rows, f"ON CONFLICT (id) DO UPDATE SET {fresh}")
 
     async def note(self, tx: AsyncConnection, steps: Iterable[Step], at_ms: int) -> None:
         """Write lines of history."""
@@ -70,7 +75,7 @@ class AlertBook:
             for step in steps
         ]
         if rows:
-            await tx.execute(insert(alert_events).values(rows))
+            await insert_rows(tx, alert_events, rows)
 
 
 def _row(made: Alert) -> dict[str, Any]:

@@ -13,7 +13,7 @@ class Fact(msgspec.Struct, frozen=True):
     """`subject` is what of the rule it is about, unique within it. `turn` is the gate's, to be settled with what follows.
 
     `title` and `message` are stated where nothing is compared; `severity` where the rule leaves it to whoever found it.
-    `gathered`: it has waited for what may explain it. `name` is that of the subject, if it is no device's.
+    `gathered`: it has waited for what may explain it, and cooled down. `name` is that of the subject, if it is no device's.
     """
 
     rule: Rule

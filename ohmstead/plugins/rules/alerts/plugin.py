@@ -74,17 +74,20 @@ class AlertsPlugin:
         """`/rules` and `/alerts`."""
         return [*RuleRoutes(self.rules, self.alerts, hub.clock).all(), *AlertRoutes(self.alerts, hub.clock).all()]
 
-    @hookimpl
-    def ohmstead_started(self, hub: Hub) -> None:
-        """Watch from now on."""
+    def watch(self, hub: Hub) -> None:
+        """Hear of all that rules may be about, from now on."""
         hub.bus.subscribe(DeviceChanged, self._setting.device_changed)
         for source in (self._readings, self._statuses, self._energies, self._findings, self._troubles):
             source.listen(hub.bus.subscribe)
         self._watches.watch(PRICE_NOW, self._setting.hear_price)
         self.rules.run()
         self._watches.listen(hub.bus)
+
+    @hookimpl
+    def ohmstead_started(self, hub: Hub) -> None:
+        """Watch, and do what follows."""
+        self.watch(hub)
         hub.tasks.start("rules", self._watches.work)
         hub.tasks.start("rules' journal", self._watches.keep)
         hub.tasks.start("alerts", self.alerts.work)
         hub.tasks.start("energy rules", self._energies.work)
-        hub.tasks.start("system alerts", self._troubles.work)

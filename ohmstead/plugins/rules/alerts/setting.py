@@ -15,7 +15,7 @@ from ohmstead.plugins.rules.compare import Value
 if TYPE_CHECKING:
     from ohmstead.plugins.devices.registry import Devices
 
-DOWN = (DeviceStatus.OFFLINE, DeviceStatus.ERROR)
+AWAY = (DeviceStatus.OFFLINE, DeviceStatus.MAINTENANCE)  # of a gateway: nothing behind it can be heard
 DEEPEST = 16  # gateways behind gateways
 
 
@@ -60,11 +60,11 @@ class Setting:
             yield device
 
     def dead_gateway(self, device: str | None) -> str | None:
-        """The farthest gateway before a device that is offline or in error."""
+        """The farthest gateway before a device that is offline or worked on."""
         found = None
         for gateway in self.gateways(device):
             entry = self._devices.find(gateway)
-            if entry is not None and entry.status in DOWN:
+            if entry is not None and entry.status in AWAY:
                 found = gateway
         return found
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.events import SystemTrouble, SystemTroubleOver
-from ohmstead.core.supervise import Task
 from ohmstead.plugins.ledger.events import FindingClosed, FindingOpened
 from ohmstead.plugins.rules.alerts.alerts import Alerts
 from ohmstead.plugins.rules.alerts.fact import Fact
@@ -16,7 +15,6 @@ from ohmstead.plugins.rules.alerts.rule import SYSTEM, Rule, own
 if TYPE_CHECKING:
     from ohmstead.plugins.ledger.points import MeterPoints
 
-SEEN_S = 1200.0  # within which a trouble that lasts is seen again after a restart
 Subscribe = Callable[[Any, Callable[[Any], object]], object]
 
 
@@ -71,24 +69,13 @@ class Troubles:
 
     def __init__(self, alerts: Alerts, clock: Clock) -> None:
         self._alerts, self._clock = alerts, clock
-        self._heard: set[str] = set()
 
     def listen(self, subscribe: Subscribe) -> None:
         """Hear of troubles."""
         subscribe(SystemTrouble, self._began)
         subscribe(SystemTroubleOver, self._ended)
 
-    async def work(self, task: Task) -> None:
-        """What was wrong before a restart and was not seen again since is over."""
-        task.up()
-        while True:
-            await self._clock.sleep(SEEN_S)
-            for alert in self._alerts.of_rule(SYSTEM):
-                if alert.subject not in self._heard:
-                    self._alerts.hear(Fact(own(SYSTEM, alert.severity), alert.subject, False, self._clock.now_ms()))
-
     def _began(self, event: SystemTrouble) -> None:
-        self._heard.add(event.key)
         rule = own(SYSTEM, event.severity)
         self._alerts.hear(Fact(rule, event.key, True, self._clock.now_ms(), title=event.title, message=event.message))
 
