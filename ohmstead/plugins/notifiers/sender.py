@@ -74,7 +74,8 @@ class Sender:
                 task.up()
                 if not began:
                     with suppress(TimeoutError):
-                        await self._clock.timeout(self._ready.wait(), await self._nap_s())
+                        nap_s = await self._nap_s()
+                        await self._clock.timeout(self._ready.wait(), nap_s)
         finally:
             await self.stop()
 

@@ -8,9 +8,6 @@ import hmac
 import secrets
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from ohmstead.core.errors import Unsupported
 from ohmstead.core.key_file import key
 
@@ -29,11 +26,16 @@ class Vault:
 
     def seal(self, text: str) -> str:
         """`text`, unreadable."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # only who chose addresses over the API needs it
+
         nonce = secrets.token_bytes(NONCE)
         return base64.b64encode(nonce + AESGCM(self._key).encrypt(nonce, text.encode(), None)).decode()
 
     def unseal(self, sealed: str) -> str:
         """What was sealed; Unsupported when that was done with another key."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         raw = base64.b64decode(sealed)
         try:
             return AESGCM(self._key).decrypt(raw[:NONCE], raw[NONCE:], None).decode()
