@@ -48,4 +48,4 @@ class ArchivedHouse(MeteredHouse):
 
     def files(self) -> list[Path]:
         """The files of the archive."""
-        return sorted((self.hub.data_dir / "archive").rglob("*.parquet"))
+        return sorted((self.hub.data_dir / "archive" / "readings").rglob("*.parquet"))

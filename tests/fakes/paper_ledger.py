@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ohmstead.plugins.devices.locations import Locations
+from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints, Role
 from ohmstead.plugins.ledger.rollups import Rollup
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
@@ -57,6 +58,9 @@ class PaperLedger:
 
     async def layers(self, slug: str, start_ms: int, end_ms: int) -> Mapping[Layer, list[Sheet]]:
         return {Layer.LIVE: [self._sheet(slug, start_ms, end_ms)]}
+
+    async def corrected(self, slug: str, start_ms: int, end_ms: int) -> Sequence[Correction]:
+        return ()
 
     async def registers(self, slug: str, start_ms: int, end_ms: int) -> Mapping[str, list[Sheet]]:
         return {name: [sheet] for name, sheet in self._registers.get(slug, {}).items()}

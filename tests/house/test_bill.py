@@ -127,6 +127,14 @@ async def test_a_month_from_readings_to_the_cent(folder: Path) -> None:
         [point] = slot["meter_points"]
         assert (point["billed"]["kwh"], point["layers"]["settled"]["kwh"], point["layers"]["live"]["kwh"]) == ("0.100000", "0.350000", "0.100000")
         assert point["readings"][0]["series"] == "grid.energy_import"
+        assert point["corrections"] == []
+        span = {"start": "2026-03-05T12:00:00+01:00", "end": "2026-03-05T13:00:00+01:00"}
+        await ask(house, "POST", "/corrections", {"kind": "set-total", "meter_point": "grid", "kwh": "1.5", "reason": "by hand", "adjust": True, **span})
+        await ask(house, "POST", "/corrections", {"kind": "void", "series": "grid.energy_import", "reason": "a test", "adjust": True, **span})
+        slot = await ask(house, "GET", "/bills/home-2026-03-01/slots/2026-03-05T12:10:00+01:00")
+        assert [(each["number"], each["kind"]) for each in slot["meter_points"][0]["corrections"]] == [(1, "set-total"), (2, "void")]
+        for number in (2, 1):
+            await ask(house, "POST", f"/corrections/{number}/undo", {"reason": "enough", "adjust": True})
 
     async with running(folder) as house:  # and after a restart
         again = await ask(house, "GET", "/bills/home-2026-03-01")

@@ -1,4 +1,4 @@
-"""A bill's line, opened: down to its slots, and a slot down to its layers and the readings it was derived from."""
+"""A bill's line, opened: down to its slots, and a slot down to its layers, its corrections and the readings it was derived from."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Opener:
         return {"bill": bill, **shown, "opened": found[:limit]}, after + limit if len(found) > limit else None
 
     async def slot(self, bill: str, at_ms: int) -> dict[str, Any]:
-        """The slot of a bill that an instant lies in: each meter point's layers, and the readings around it. NotFound."""
+        """The slot of a bill that an instant lies in: each meter point's layers and corrections, and the readings around it. NotFound."""
         made = await self._bills.remade(bill)
         if at_ms not in made.period:
             raise NotFound(f"bill {bill} counts from {iso(made.period.start_ms)} until {iso(made.period.end_ms)}, not {iso(at_ms)}")
@@ -62,6 +62,10 @@ class Opener:
         said = {layer.name.lower(): _slot_of(sheets, start_ms) for layer, sheets in layers.items()}
         return {
             "meter_point": point, "billed": None if billed is None else shown(*billed, zone), "readings": readings,
+            "corrections": [
+                {"number": each.number, "kind": each.change.kind, "reason": each.reason}
+                for each in await self._ledger.corrected(point, start_ms, end_ms)
+            ],
             "layers": {layer: shown(*found, zone) for layer, found in said.items() if found is not None},
         }  # fmt: skip
 

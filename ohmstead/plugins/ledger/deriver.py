@@ -24,7 +24,7 @@ from ohmstead.core.quantity import Kind
 from ohmstead.core.supervise import Task
 from ohmstead.plugins.ledger.agenda import NO_SERIES, Agenda, BindingRow, Due
 from ohmstead.plugins.ledger.archive.files import Files
-from ohmstead.plugins.ledger.archive.vault import NEVER, Lost, Vault
+from ohmstead.plugins.ledger.archive.vault import FOLDER, NEVER, Lost, Vault
 from ohmstead.plugins.ledger.corrections.amend import target
 from ohmstead.plugins.ledger.corrections.book import Book
 from ohmstead.plugins.ledger.corrections.changes import ReadingChange
@@ -79,7 +79,7 @@ class Deriver:
         self._storage, self._bus, self._clock, self._points = storage, bus, clock, points
         self._agenda = Agenda(storage.reader, storage.tenant_id)
         self._tracks = TrackBook(storage)
-        self.vault = Vault(storage, Files(storage.data_dir / "archive"))
+        self.vault = Vault(storage, Files(storage.data_dir / FOLDER))
         self.readings = Readings(storage.reader, self.vault)
         self._corrections = Book(storage.tenant_id)
         self.echo = Echo(storage, points, marks, self.readings)

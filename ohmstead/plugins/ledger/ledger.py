@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ohmstead.core.clock import Clock
     from ohmstead.plugins.devices.registry import Devices
     from ohmstead.plugins.ledger.archive.vault import Vault
+    from ohmstead.plugins.ledger.corrections.correction import Correction
     from ohmstead.plugins.storage.storage import Storage
 
 
@@ -76,6 +77,10 @@ class Ledger:
         """The live slots of each tariff register, "t1", "t2"…, of the series that the bindings have. NotFound."""
         async with self._storage.read() as conn:
             return await self.reading.registers(conn, slug, start_ms, end_ms)
+
+    async def corrected(self, slug: str, start_ms: int, end_ms: int) -> Sequence[Correction]:
+        """The corrections in force on a span of a meter point or on its readings, in order of their numbers. NotFound."""
+        return await self.corrections.touching(slug, start_ms, end_ms)
 
     async def rollups(self, slugs: Sequence[str], resolution: str, start_ms: int, end_ms: int) -> dict[str, list[Rollup]]:
         """The stored hours, days, months or years that touch [start, end), in order. NotFound, Invalid."""

@@ -32,6 +32,7 @@ MAGIC = b"OHMSTEAD BACKUP 1\n"
 DATABASE, MANIFEST = "database.sqlite", "manifest.json"
 SKIPPED_FOLDERS = {"__pycache__", ".git", "backups"}
 ASIDE = "before-restore"
+ARCHIVE = "archive"  # in the data folder
 MOST_MANIFEST = 10_000_000  # bytes
 
 
@@ -101,12 +102,11 @@ async def restore(house: House, source: Path, clock: Clock, passphrase: str | No
 
 
 def _pack(house: House, database: Path, target: Path, created: str, passphrase: str | None) -> Manifest:
-    files = dict(_files(house))
+    files, archived = dict(_files(house)), dict(_archived(house))
     rows = snapshot.verify(database)
-    with database.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    entries = [Entry(DATABASE, database.stat().st_size, digest)]
+    entries = [_entry(DATABASE, database)]
     entries += [Entry(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()]
+    entries += [_entry(name, path) for name, path in archived.items()]
     manifest = Manifest(created, house.address.name, rows, entries)
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
         with _sink(out, passphrase) as sink, _packed(sink) as tar:
@@ -114,6 +114,8 @@ def _pack(house: House, database: Path, target: Path, created: str, passphrase: 
             tar.add(database, DATABASE, filter=_anonymous)
             for name, data in files.items():
                 _add(tar, name, data)
+            for name, path in archived.items():
+                tar.add(path, name, filter=_anonymous)
         out.flush()
         os.fsync(out.fileno())
     return manifest
@@ -136,7 +138,7 @@ def _packed(sink: Any) -> Iterator[tarfile.TarFile]:
 
 
 def _files(house: House) -> Iterator[tuple[str, bytes]]:
-    """Everything in the two folders that is no database, lock or leftover; small enough to be held in memory."""
+    """Everything in the two folders that is no database, archive, lock or leftover; small enough to be held in memory."""
     data_dir, own = house.data_dir.resolve(), house.address.file
     for top, folder in (("config", house.config_dir), ("data", house.data_dir)):
         for path in sorted(folder.rglob("*")):
@@ -144,9 +146,24 @@ def _files(house: House) -> Iterator[tuple[str, bytes]]:
             skipped = SKIPPED_FOLDERS.intersection(inside.parts) or any(ASIDE in part or part.startswith(".") for part in inside.parts)
             if skipped or not path.is_file() or (top == "config" and path.resolve().is_relative_to(data_dir)):
                 continue
+            if top == "data" and inside.parts[0] == ARCHIVE:
+                continue
             if path.name == "lock" or (own is not None and path.name.startswith(own.name)):
                 continue
             yield f"{top}/{inside.as_posix()}", path.read_bytes()
+
+
+def _archived(house: House) -> Iterator[tuple[str, Path]]:
+    """What left the database, file by file: written once and never changed, and too much to be held in memory."""
+    for path in sorted((house.data_dir / ARCHIVE).rglob("*")):
+        inside = path.relative_to(house.data_dir)
+        if path.is_file() and not any(part.startswith(".") for part in inside.parts):
+            yield f"data/{inside.as_posix()}", path
+
+
+def _entry(name: str, path: Path) -> Entry:
+    with path.open("rb") as file:
+        return Entry(name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

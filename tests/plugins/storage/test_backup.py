@@ -35,6 +35,9 @@ def home(storage_url: str, tmp_path: Path) -> House:
     (home.config_dir / "plugins" / "mine.py").write_text("# mine\n")
     home.data_dir.mkdir(exist_ok=True)
     (home.data_dir / "owner_token").write_text("secret")
+    (home.data_dir / "archive" / "readings").mkdir(parents=True, exist_ok=True)
+    (home.data_dir / "archive" / "readings" / "1.parquet").write_bytes(b"raw")
+    (home.data_dir / "archive" / "readings" / ".draft").write_bytes(b"half")
     (home.data_dir / "lock").write_text("1")
     return home
 
@@ -64,7 +67,9 @@ async def test_a_house_comes_back(home: House, storage_url: str, tmp_path: Path,
     assert (tmp_path / "b").stat().st_mode & 0o777 == 0o600
     before = await contents(home, storage_url)
     (home.config_dir / "configuration.yaml").write_text("broken")
+    (home.data_dir / "archive" / "readings" / "1.parquet").unlink()
     kept = await restore(home, tmp_path / "b", CLOCK, passphrase)
+    assert (home.data_dir / "archive" / "readings" / "1.parquet").read_bytes() == b"raw"
     assert await contents(home, storage_url) == before
     assert (home.config_dir / "configuration.yaml").read_text() == "home: {}\n"
     assert (home.config_dir / "secrets.yaml").stat().st_mode & 0o777 == 0o600
@@ -80,6 +85,7 @@ async def test_it_is_taken_while_the_house_runs(home: House, storage_url: str, t
     names = {entry.name for entry in manifest.files}
     assert names == {
         "database.sqlite", "config/configuration.yaml", "config/secrets.yaml", "config/plugins/mine.py", "data/owner_token",
+        "data/archive/readings/1.parquet",
     }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from ohmstead.core.errors import Unavailable, Unsupported
 from ohmstead.plugins.ledger.archive import digest, parquet
 from ohmstead.plugins.ledger.archive.book import Entry
 from ohmstead.plugins.ledger.archive.parquet import Raw, Series
-from ohmstead.plugins.ledger.archive.vault import Lost, Vault
+from ohmstead.plugins.ledger.archive.vault import FOLDER, Lost, Vault
 from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.storage.retention import CHUNK, Leaving
 
@@ -167,7 +167,7 @@ class Archive:
         found = self._vault.parquet.read(files.path(name))
         for part in parts:
             if digest.of_readings(found.get(part.series.key, [])) != part.entry.digest:
-                raise Unavailable(f"data/archive/{name}: what was read back is not what was written; nothing was deleted")
+                raise Unavailable(f"data/{FOLDER}/{name}: what was read back is not what was written; nothing was deleted")
 
     async def _record(self, tx: AsyncConnection, day: int, parts: Sequence[Part], entries: Sequence[Entry]) -> set[int]:
         """Write down what was archived, and seal the days up to this one; the series that are not derived that far yet."""

@@ -19,6 +19,7 @@ from ohmstead.plugins.ledger.slots import DAY_MS
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage
 
+FOLDER = "archive/readings"  # below the data folder
 NEVER = -(1 << 62)
 
 Span = tuple[int, int]
@@ -29,7 +30,7 @@ class Lost(Unavailable):
     """Archived readings of [from_ms, until_ms) cannot be read back."""
 
     def __init__(self, file: str, reason: str, from_ms: int, until_ms: int) -> None:
-        super().__init__(f"data/archive/{file}: {reason}; put it back from a backup, then run `ohmstead ledger rebuild`")
+        super().__init__(f"data/{FOLDER}/{file}: {reason}; put it back from a backup, then run `ohmstead ledger rebuild`")
         self.from_ms, self.until_ms = from_ms, until_ms
 
 

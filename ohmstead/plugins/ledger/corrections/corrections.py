@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.plugins.ledger.corrections import asked, refusals
+from ohmstead.plugins.ledger.corrections.amend import touched
 from ohmstead.plugins.ledger.corrections.book import Book
 from ohmstead.plugins.ledger.corrections.changes import AnyChange, Confirm, IntervalScale, OfIntervals, OfReadings, Replace
 from ohmstead.plugins.ledger.corrections.correction import Correction
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from ohmstead.core.clock import Clock
     from ohmstead.plugins.ledger.archive.vault import Vault
     from ohmstead.plugins.storage.storage import Storage
+
+MOST = 1 << 30  # no limit
 
 Write = Callable[[AsyncConnection], Awaitable[Correction]]
 Signed = tuple[str, str, int]  # reason, author, instant
@@ -146,6 +149,17 @@ class Corrections:
         point = self._points.get(wanted["meter_point"]).key if "meter_point" in wanted else None
         async with self._storage.read() as conn:
             return await self.book.page(conn, self.book.conditions(point, wanted.get("series"), wanted.get("status")), before, limit)
+
+    async def touching(self, slug: str, start_ms: int, end_ms: int) -> list[Correction]:
+        """Those in force on a span of a meter point, or on the readings of it, in order of their numbers. NotFound."""
+        point = self._points.get(slug)
+        series = {address for binding in self._points.bindings(slug) for address in binding.series()}
+        async with self._storage.read() as conn:
+            found = list((await self.book.of_points(conn, [point.key])).get(point.key, ()))
+            for address in series:
+                found += await self.book.page(conn, self.book.conditions(None, address, "active"), None, MOST)
+        spans = [(each, touched(each.change) if isinstance(each.change, OfReadings) else span(each.change)) for each in found]
+        return sorted((each for each, (low, high) in spans if low < end_ms and start_ms < high), key=lambda each: each.number)
 
     async def _in_force(self, number: int) -> Correction:
         found = await self.get(number)

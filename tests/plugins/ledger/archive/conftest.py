@@ -10,10 +10,16 @@ import pytest
 from tests.fakes.archived_house import ArchivedHouse
 from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
 
-__all__ = ["house", "postgres", "postgres_url", "sqlite_url", "storage_url"]
+__all__ = ["house", "postgres", "postgres_url", "sqlite_house", "sqlite_url", "storage_url"]
 
 
 @pytest.fixture
 async def house(storage_url: str, tmp_path: Path) -> AsyncIterator[ArchivedHouse]:
     async with ArchivedHouse(storage_url, tmp_path) as house:
+        yield house
+
+
+@pytest.fixture
+async def sqlite_house(sqlite_url: str, tmp_path: Path) -> AsyncIterator[ArchivedHouse]:
+    async with ArchivedHouse(sqlite_url, tmp_path) as house:
         yield house

@@ -38,7 +38,8 @@ async def test_raw_leaves_and_all_comes_out_again(house: ArchivedHouse) -> None:
     assert await derived(house) == before
 
 
-async def test_what_is_read_back_is_what_was_there(house: ArchivedHouse) -> None:
+async def test_what_is_read_back_is_what_was_there(sqlite_house: ArchivedHouse) -> None:
+    house = sqlite_house
     await house.measure(1)
     vault = house.ledger.deriver.vault
     keys = await house.storage.reader.rows("SELECT id FROM series ORDER BY id")
@@ -71,7 +72,8 @@ async def test_late_readings_use_what_was_archived(house: ArchivedHouse, sqlite_
     assert await rebuilt(house) == expected
 
 
-async def test_of_two_values_the_archived_one_stays(house: ArchivedHouse) -> None:
+async def test_of_two_values_the_archived_one_stays(sqlite_house: ArchivedHouse) -> None:
+    house = sqlite_house
     await house.measure()
     before = await derived(house)
     await house.retain()
@@ -96,7 +98,8 @@ async def test_a_correction_reaches_into_the_archive(house: ArchivedHouse) -> No
     assert await derived(house) == before
 
 
-async def test_what_is_not_settled_keeps_its_readings(house: ArchivedHouse) -> None:
+async def test_what_is_not_settled_keeps_its_readings(sqlite_house: ArchivedHouse) -> None:
+    house = sqlite_house
     await house.measure()
     asked: list[int] = []
 
@@ -113,7 +116,8 @@ async def test_what_is_not_settled_keeps_its_readings(house: ArchivedHouse) -> N
     assert await house.retain() == 3 * 24
 
 
-async def test_an_open_finding_keeps_its_readings(house: ArchivedHouse) -> None:
+async def test_an_open_finding_keeps_its_readings(sqlite_house: ArchivedHouse) -> None:
+    house = sqlite_house
     await house.measure()
     await take_in(house, "g", "energy_import", [(T0 + 3 * DAY + MINUTE, 90_000.0)])  # a spike
     await house.ledger.caught_up(20)
@@ -162,7 +166,8 @@ async def test_a_lost_archive_leaves_the_energy_and_is_found(house: ArchivedHous
     assert (await verified(house))["same"]
 
 
-async def test_a_lost_reading_becomes_a_finding(house: ArchivedHouse) -> None:
+async def test_a_lost_reading_becomes_a_finding(sqlite_house: ArchivedHouse) -> None:
+    house = sqlite_house
     await house.measure()
     await house.retain()
     for file in house.files():
@@ -192,7 +197,8 @@ async def test_it_may_be_stopped_anywhere(house: ArchivedHouse) -> None:
     assert await house.raw() == []
 
 
-async def test_without_duckdb_nothing_is_deleted(house: ArchivedHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_duckdb_nothing_is_deleted(sqlite_house: ArchivedHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = sqlite_house
     await house.measure()
     raw = await house.raw()
     monkeypatch.setitem(sys.modules, "duckdb", None)
