@@ -72,7 +72,6 @@ async def test_through_the_hub_and_out_again(folder: Write, file: Path, tmp_path
     there = folder(HOUSE)
     async with running(there) as house:
         assert "import 1 counts" in (await command(there, "import", "csv", str(file), *IMPORT)).output
-        await house.parts.ledger.caught_up(60)
         span = ("--meter-point", "grid", "--start", "2026-01-01", "--end", "2026-01-02")
         text = (await command(there, "export", "intervals", *span)).output.splitlines()
         assert text[0] == "meter_point,start,end,kwh,m3,quality,covered_s,source"
@@ -94,6 +93,8 @@ async def with_bad_query(house: object) -> None:
     for query, text in (("what=everything", "expected readings"), ("what=bill", "say which bill"), ("what=rollups&start=2026-01-02&end=2026-01-01", "before")):
         answer = await ask(house, "GET", f"/exports?{query}")  # type: ignore[arg-type]
         assert text in str(answer["error"])
+    answer = await ask(house, "GET", "/meter-points/grid/intervals?cursor=-9007199254740991")  # type: ignore[arg-type]
+    assert answer["error"]["details"][0]["path"] == "cursor"
 
 
 def test_a_very_large_file_is_looked_at_only_when_asked(folder: Write, file: Path) -> None:
@@ -107,7 +108,7 @@ def test_a_very_large_file_is_looked_at_only_when_asked(folder: Write, file: Pat
 
         def call(self, method: str, path: str, query: object = None, body: object = None) -> dict[str, object]:
             asked.append(f"{method} {path}")
-            return {"number": 7, "known": False, "start": "a", "end": "b"}
+            return {"number": 7, "known": False, "start": "a", "end": "b", "caught_up": True}
 
     for dry_run in (False, True):
         outcome = Outcome()
@@ -227,3 +228,6 @@ def test_an_invoice_of_yaml_is_kept_and_compared(folder: Write, file: Path, tmp_
     with pytest.raises(Invalid, match="not right") as refusal:
         run(there, "reconcile", str(invoice))
     assert "with a point for the decimals" in str(refusal.value)
+    invoice.write_text("id: X1\ncontract: home\nstart: 2026-01-01\nend: 2026-02-01\nkwh: 1e999999\n")
+    with pytest.raises(Invalid, match="kwh: "):
+        run(there, "reconcile", str(invoice))

@@ -6,6 +6,7 @@ Each file is an import with its own number, and counts only once it is committed
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from ohmstead.core.errors import ConfigError, Rejected
 from ohmstead.core.plugin import Found, Importer, PeriodRow, RegisterRow
 
 PORTION = 10_000  # rows sent at once
+DERIVED_S = 30.0
 LOOKED_AT = 300_000  # rows up to which it is worked out what changes; for more only when that alone is asked for
 FLOWS = {"grid_import": "forward", "grid_export": "reverse"}  # role of a meter point -> direction in a file that has both
 
@@ -106,10 +108,19 @@ def bring(api: Api, wanted: Wanted, found: Iterator[Found], outcome: Outcome) ->
         if not wanted.dry_run:
             made = api.call("POST", f"{path}/commit", body=None)
             outcome.start, outcome.end, outcome.committed = made["start"], made["end"], True
+            yield outcome
+            _derived(api)
         yield outcome
     finally:
         if not outcome.committed:
             _discard(api, path)
+
+
+def _derived(api: Api) -> None:
+    """Wait a while until intervals follow the import, so that whoever asks for them next sees it."""
+    until_s = time.monotonic() + DERIVED_S
+    while not api.call("GET", "/ledger")["caught_up"] and time.monotonic() < until_s:
+        time.sleep(0.2)
 
 
 def _discard(api: Api, path: str) -> None:

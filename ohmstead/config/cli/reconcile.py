@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,11 +106,13 @@ def _yaml(source: Path) -> Iterator[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Days and instants that YAML knows, as texts again."""
+    """Days and instants that YAML knows, as texts again; so is what is too large for a number, for the hub to refuse."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_plain(each) for each in value]
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 

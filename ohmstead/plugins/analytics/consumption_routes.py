@@ -96,7 +96,7 @@ class ConsumptionRoutes:
         """Items by hour, day or month."""
         place = self._locations.get(call.path["id"])
         if place.kind not in BUILDINGS and place.kind != "home":
-            raise NotFound(f"location {place.id!r} is no building; it is a {place.kind}")
+            raise NotFound(f"location {place.id!r} is no building; its kind is {place.kind}")
         zone = self._consumption.zone(place.id)
         first, last = self._days(call.query, zone)
         start_ms, end_ms = midnight(zone, first), midnight(zone, last + timedelta(days=1))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import voluptuous as vol
 
 from ohmstead.core import validate
-from ohmstead.core.clock import Clock, from_ms
+from ohmstead.core.clock import EARLIEST_MS, LATEST_MS, Clock, from_ms
 from ohmstead.core.errors import Invalid
 from ohmstead.core.route import Call, Reply, Route
 from ohmstead.plugins.ledger.layers import interval, intervals, kwh
@@ -30,7 +30,7 @@ QUERY: dict[Any, Any] = {
     vol.Optional("resolution", default="slot", description=", ".join(RESOLUTIONS)): validate.one_of(*RESOLUTIONS),
     vol.Optional("layers", default=False, description="true: of each slot also what every layer says"): validate.boolean,
     vol.Optional("limit", default=1000, description="at most so many, up to 10,000"): validate.integer(1, MOST),
-    vol.Optional("cursor", description="meta.nextCursor of the page before"): validate.integer(-(2**53), 2**53),
+    vol.Optional("cursor", description="meta.nextCursor of the page before"): validate.integer(EARLIEST_MS, LATEST_MS),
 }  # fmt: skip
 
 
