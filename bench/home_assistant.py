@@ -1,4 +1,5 @@
-"""Home Assistant 2024.3.3, measured in its own environment: `bench/.peers/bin/python bench/home_assistant.py bus|states|start FOLDER`.
+"""Home Assistant 2024.3.3, measured in its own environment:
+`bench/.peers/bin/python bench/home_assistant.py bus|states|rules|start FOLDER`.
 
 Prints one line of JSON. Its listeners run as it runs them: a callback by the loop, or in place where it offers that;
 the better of the two counts.
@@ -74,7 +75,89 @@ async def states(entities: int = 1000, rounds: int = 50) -> float:
         return rate
 
 
+async def thresholds(entities: int = 1000, rounds: int = 30) -> float:
+    """Each set of a state is compared with one threshold, by a numeric_state trigger; one in a hundred fires."""
+    from homeassistant.components.homeassistant.triggers import numeric_state
+    from homeassistant.core import HomeAssistant, callback
+
+    @callback
+    def fired(*_):
+        pass
+
+    info = {"trigger_data": {"id": "0", "idx": "0", "alias": None}, "variables": {}, "name": "bench"}
+    with tempfile.TemporaryDirectory() as folder:
+        hass = HomeAssistant(folder)
+        names = [f"sensor.power_{number}" for number in range(entities)]
+        for name in names:
+            hass.states.async_set(name, "0", ATTRIBUTES)
+            config = {"platform": "numeric_state", "entity_id": [name], "above": 1000.0}
+            await numeric_state.async_attach_trigger(hass, config, fired, info)
+        await hass.async_block_till_done()
+        start = time.perf_counter()
+        for value in range(1, rounds + 1):
+            for number, name in enumerate(names):
+                hass.states.async_set(name, "2000" if (number + value) % 100 == 0 else str(value), ATTRIBUTES)
+            await asyncio.sleep(0)
+        await hass.async_block_till_done()
+        rate = rounds * entities / (time.perf_counter() - start)
+        await hass.async_stop(force=True)
+        return rate
+
+
+async def automations(number: int = 100, rounds: int = 20) -> float:
+    """Runs a second: a numeric_state trigger, a numeric_state condition, and input_number.set_value."""
+    from homeassistant import bootstrap, loader
+    from homeassistant.config_entries import ConfigEntries
+    from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
+    from homeassistant.core import CoreState, HomeAssistant, callback
+    from homeassistant.setup import async_setup_component
+
+    with tempfile.TemporaryDirectory() as folder:
+        hass = HomeAssistant(folder)
+        loader.async_setup(hass)
+        hass.config_entries = ConfigEntries(hass, {})
+        await bootstrap.async_load_base_functionality(hass)
+        hass.config.skip_pip = True
+        await async_setup_component(hass, "homeassistant", {})
+        hass.states.async_set("sensor.soc", "80")
+        inputs = {f"limit_{n}": {"min": 0, "max": 1_000_000, "initial": 0} for n in range(number)}
+        rules = [
+            {
+                "id": f"rule_{n}", "alias": f"rule {n}",
+                "trigger": [{"platform": "numeric_state", "entity_id": f"sensor.power_{n}", "above": 1000}],
+                "condition": [{"condition": "numeric_state", "entity_id": "sensor.soc", "above": 60}],
+                "action": [{"service": "input_number.set_value", "target": {"entity_id": f"input_number.limit_{n}"},
+                            "data": {"value": 7}}],
+            }
+            for n in range(number)
+        ]  # fmt: skip
+        for n in range(number):
+            hass.states.async_set(f"sensor.power_{n}", "0", ATTRIBUTES)
+        assert await async_setup_component(hass, "input_number", {"input_number": inputs})
+        assert await async_setup_component(hass, "automation", {"automation": rules})
+        hass.set_state(CoreState.running)
+        hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
+        await hass.async_block_till_done()
+        runs = []
+        hass.bus.async_listen("automation_triggered", callback(lambda event: runs.append(event)), run_immediately=True)
+        start = time.perf_counter()
+        for value in range(1, rounds + 1):
+            for power in (str(2000 + value), "0"):
+                for n in range(number):
+                    hass.states.async_set(f"sensor.power_{n}", power, ATTRIBUTES)
+                await hass.async_block_till_done()
+        took = time.perf_counter() - start
+        done = [hass.states.get(f"input_number.limit_{n}").state for n in range(number)]
+        assert all(float(each) == 7 for each in done), done[:3]
+        assert len(runs) == number * rounds, len(runs)
+        await hass.async_stop(force=True)
+        return number * rounds / took
+
+
 async def figures(what: str) -> dict[str, float]:
+    if what == "rules":
+        found = {"thresholds": statistics.median([await thresholds() for _ in range(ROUNDS)])}
+        return found | {"runs": statistics.median([await automations() for _ in range(ROUNDS)])}
     if what == "states":
         return {"states 1": statistics.median([await states() for _ in range(ROUNDS)])}
     found = {}

@@ -12,7 +12,9 @@ from bench.machine import described
 from bench.private import Missing
 from bench.row import HEAD, Row, plain
 
-MODULES = ("bus", "states", "mqtt", "batches", "writer", "ledger", "soak", "sockets", "year", "money", "green_button", "size", "start")
+MODULES = (
+    "bus", "states", "mqtt", "batches", "writer", "ledger", "soak", "sockets", "year", "money", "rules", "green_button", "size", "start",
+)  # fmt: skip
 LAST = Path(__file__).parent / "last.json"
 
 

@@ -150,8 +150,8 @@ class Parts:
         }
 
     def _backtest(self) -> Backtest:
-        money, kinds = PastMoney(self.billing, self.hub.clock), self.automating.automations.kinds
-        return Backtest(self.storage, self.devices, self.ledger, self.hub.quantities, money, kinds)
+        money, automations = PastMoney(self.billing, self.hub.clock), self.automating.automations
+        return Backtest(self.storage, self.devices, self.ledger, self.hub.quantities, money, automations.kinds, automations.schema)
 
     def _admit_to_broker(self, device: str, secret: str) -> bool:
         admitted = self.devices.verify(device, secret)

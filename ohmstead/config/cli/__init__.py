@@ -11,6 +11,7 @@ from ohmstead import __version__
 from ohmstead.config.cli import (
     alerts,
     audit,
+    automations,
     backtest,
     bills,
     corrections,
@@ -29,7 +30,7 @@ from ohmstead.config.cli import (
 COMMANDS = (run.run, demo.demo, demo.simulate, folder.init, folder.check, run.reload, folder.token, things.plugins, things.devices,
             things.discover, files.import_, exports.export, ledger.meter_points, ledger.intervals, ledger.ledger,
             bills.contracts, bills.bill, reconcile.reconcile, tariffs.tariffs, tariffs.price, corrections.corrections, corrections.findings,
-            alerts.rules, alerts.alerts, backtest.backtest,
+            alerts.rules, alerts.alerts, automations.automations, backtest.backtest,
             things.dead_letters, things.jobs,
             notify.notify, audit.audit, files.backup, files.restore)  # fmt: skip
 

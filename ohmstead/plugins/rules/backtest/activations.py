@@ -43,7 +43,9 @@ class Activations:
             self._fire(self._on, None, end_ms - 1)
 
     def _fire(self, on: Turn, until_ms: int | None, last_ms: int | None = None) -> None:
-        """It held from a turn on, and fires once it has cooled down and the schedule is open, if it still holds then."""
+        """It held from a turn on, and fires once it has cooled down and the schedule is open, if it still holds then: what waits
+        rings before a reading of the same instant, as deadlines of gates do.
+        """
         limit_ms = until_ms if last_ms is None else last_ms
         assert limit_ms is not None
         at_ms = on.at_ms

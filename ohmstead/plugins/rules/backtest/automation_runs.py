@@ -20,9 +20,8 @@ from ohmstead.plugins.ledger.slots import HOUR_MS, local
 from ohmstead.plugins.rules.automations.automation import Automation
 from ohmstead.plugins.rules.automations.automations import compiled
 from ohmstead.plugins.rules.automations.build import Known
-from ohmstead.plugins.rules.automations.kinds import Kinds, cleared
+from ohmstead.plugins.rules.automations.kinds import Kinds
 from ohmstead.plugins.rules.automations.run import CONDITION, IGNORED, Run
-from ohmstead.plugins.rules.automations.schema import parts
 from ohmstead.plugins.rules.backtest.alert_replay import WARM_MS
 from ohmstead.plugins.rules.backtest.automation_replay import Replay
 from ohmstead.plugins.rules.backtest.money import AHEAD_MS, Money, Prices
@@ -52,11 +51,12 @@ class Ran(msgspec.Struct):
 
 
 class AutomationRuns:
-    """Belongs to the event loop's thread; a replay itself runs in another."""
+    """`schema` checks one automation as it is stated. Belongs to the event loop's thread; a replay itself runs in another."""
 
-    def __init__(self, recording: Recording, devices: Devices, ledger: Ledger, quantities: Quantities, money: Money, kinds: Kinds) -> None:
+    def __init__(self, recording: Recording, devices: Devices, ledger: Ledger, quantities: Quantities, money: Money, kinds: Kinds,
+                 schema: Any) -> None:  # fmt: skip
         self._recording, self._devices, self._ledger = recording, devices, ledger
-        self._quantities, self._money, self._kinds = quantities, money, kinds
+        self._quantities, self._money, self._kinds, self._schema = quantities, money, kinds, vol.Schema(schema)
 
     async def run(self, document: Mapping[str, Any], start_ms: int, end_ms: int) -> tuple[list[Ran], Replay, list[str]]:
         """What each did, the replay with the commands of all, and notes for people. Invalid."""
@@ -100,7 +100,7 @@ class AutomationRuns:
         found, wrong = list[Automation](), list[dict[str, str]]()
         for id_, given in document.items():
             try:
-                options = cleared(parts(self._kinds), given)
+                options = self._schema(given)
             except vol.MultipleInvalid as error:
                 wrong += [_problem((id_, *each.path), each.msg) for each in error.errors]
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,8 @@ from ohmstead.core.clock import iso
 from ohmstead.core.errors import Invalid
 from ohmstead.core.quantity import Quantities
 from ohmstead.core.validate import did_you_mean
-from ohmstead.plugins.rules.alerts.rule import READING, Rule, contradictions, made
+from ohmstead.plugins.rules import compare
+from ohmstead.plugins.rules.alerts.rule import READING, Problem, Rule, contradictions, made
 from ohmstead.plugins.rules.alerts.selection import Selection
 from ohmstead.plugins.rules.automations.kinds import Kinds
 from ohmstead.plugins.rules.backtest.activations import Activation
@@ -36,13 +37,14 @@ Options = Mapping[str, Any]
 
 
 class Backtest:
-    """Runs one at a time. Belongs to the event loop's thread; decides in another."""
+    """Runs one at a time; `schema` checks one automation as it is stated. Belongs to the event loop's thread; decides in another."""
 
-    def __init__(self, storage: Storage, devices: Devices, ledger: Ledger, quantities: Quantities, money: Money, kinds: Kinds) -> None:
+    def __init__(self, storage: Storage, devices: Devices, ledger: Ledger, quantities: Quantities, money: Money, kinds: Kinds,
+                 schema: Any) -> None:  # fmt: skip
         self._devices, self._quantities, self._money = devices, quantities, money
         self._recording = Recording(storage, ledger.vault)
         self._subjects = Subjects(self._recording, Selection(devices, ledger.points), ledger, quantities, money)
-        self._automations = AutomationRuns(self._recording, devices, ledger, quantities, money, kinds)
+        self._automations = AutomationRuns(self._recording, devices, ledger, quantities, money, kinds, schema)
         self._energy, self._happened = Energy(ledger, money), Happened(storage)
         self._turn = asyncio.Lock()
 
@@ -58,16 +60,24 @@ class Backtest:
             }  # fmt: skip
 
     def _rule(self, id_: str, options: Options) -> Rule:
-        wrong = [(keys, text) for keys, text in contradictions(options)]
-        quantity = options.get("quantity")
-        if not wrong and options["kind"] == READING and quantity not in self._quantities:
-            wrong.append((("quantity",), f"there is no quantity {str(quantity)[:64]!r}.{did_you_mean(str(quantity), self._quantities)}"))
+        wrong = list(contradictions(options)) or list(self._misfits(options))
         if wrong:
             raise Invalid(f"rule {id_} is not right", [{"path": ".".join(("alerts", id_, *keys)), "message": text} for keys, text in wrong])
+        return made(id_, options)
+
+    def _misfits(self, options: Options) -> Iterator[Problem]:
+        """What a comparison has against its quantity."""
+        comparison, name = compare.stated(options), str(options.get("quantity"))
+        if options["kind"] != READING or comparison is None:
+            return
+        quantity = self._quantities.get(name)
+        if quantity is None:
+            yield ("quantity",), f"there is no quantity {name[:64]!r}.{did_you_mean(name, self._quantities)}"
+            return
         try:
-            return made(id_, options)
+            comparison.fit(quantity.kind)
         except ValueError as error:
-            raise Invalid(f"rule {id_}: {error}") from None
+            yield (comparison.word,), str(error)
 
     async def _alerts(self, rules: list[Rule], start_ms: int, end_ms: int) -> list[dict[str, Any]]:
         watches: dict[str, list[Watch]] = {}
