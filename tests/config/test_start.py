@@ -3,7 +3,8 @@
 import subprocess
 import sys
 
-LATER = {"zeroconf", "pymodbus", "aiomqtt", "paho", "alembic", "cryptography", "asyncpg", "prometheus_client", "amqtt", "tqdm", "voluptuous_openapi"}
+LATER = {"zeroconf", "pymodbus", "aiomqtt", "paho", "alembic", "cryptography", "asyncpg", "prometheus_client", "amqtt", "tqdm", "voluptuous_openapi",
+         "apprise", "pywebpush", "py_vapid", "requests"}
 
 
 def test_what_is_only_needed_later_is_imported_later() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -25,8 +24,7 @@ class HttpSink:
         self.status = 200
         self.headers: dict[str, str] = {}
         self.answer = "thanks"
-        self.delay_s = 0.0
-        self._over = asyncio.Event()
+        self.held: asyncio.Event | None = None  # set it to let the answers go
         self.hang_up = 0  # so many requests are taken, and the line is cut instead of an answer
 
     async def __aenter__(self) -> HttpSink:
@@ -39,16 +37,16 @@ class HttpSink:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._over.set()
-        await asyncio.sleep(0.01)
+        if self.held is not None:
+            self.held.set()
+            await asyncio.sleep(0.01)
         await self._runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         taken = Taken(request.path, {name.lower(): value for name, value in request.headers.items()}, await request.read())
         self.seen.append(taken)
-        if self.delay_s:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._over.wait(), self.delay_s)
+        if self.held is not None:
+            await self.held.wait()
         if self.hang_up:
             self.hang_up -= 1
             assert request.transport is not None

@@ -18,7 +18,6 @@ class SmtpSink:
         self.envelopes: list[Envelope] = []
         self.refusals: dict[str, str] = {}  # recipient -> the answer to RCPT
         self.answer: str | None = None  # to DATA, instead of taking the message
-        self.delay_s = 0.0  # before the answer to DATA
         self.hang_up = 0  # so many messages are read, and the line is cut instead of an answer
         self.hang_up_after = 0  # the same, but the message is kept: taken, and nobody is told
         self.held: asyncio.Event | None = None  # set it to let the answers to DATA go
@@ -55,8 +54,6 @@ class SmtpSink:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name there
-        if self.delay_s:
-            await asyncio.sleep(self.delay_s)
         if self.hang_up:
             self.hang_up -= 1
             server.transport.abort()

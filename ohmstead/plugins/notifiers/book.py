@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import ColumnElement, TextClause, and_, delete, func, insert, or_, select, text, true, update
+from sqlalchemy import ColumnElement, TextClause, and_, case, delete, func, insert, or_, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ohmstead.core.notice import Attachment, Notice
+from ohmstead.core.notice import SEVERITIES, Attachment, Notice
 from ohmstead.plugins.notifiers.plan import HOUR_MS
 from ohmstead.plugins.notifiers.tables import messages, notice_files, notices, outbox
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 FAR_MS = 8 * 86_400_000  # nothing waits longer than for a weekly digest: what is due later was written by a clock that was wrong
 HOLD_MS = 60_000  # how long a claim lasts; longer than an attempt may take
-AT_ONCE = 20_000  # notices looked at in one turn
+AT_ONCE = 5_000  # rows looked at in one turn, while everything else waits
+NAMED = 20  # notices that are named in a message; the others are counted
 MANY = 500  # values in one statement
 ROWS = 1000  # rows in one statement
 
@@ -140,10 +141,12 @@ class Book:
         await tx.execute(statement.values(held_until_ms=None, **outcome))
 
     async def content(self, message_id: str) -> tuple[list[Kept], list[Attachment]]:
-        """The notices of a message in their order, and their files."""
+        """The notices of a message, the most severe first and no more than are named in one, and all their files."""
         of = select(outbox.c.notice_id).where(outbox.c.message_id == message_id)
+        rank = case({severity: rank for rank, severity in enumerate(SEVERITIES)}, value=notices.c.severity)
+        query = select(notices).where(notices.c.id.in_(of)).order_by(rank.desc(), notices.c.id).limit(NAMED)
         async with self._storage.read() as connection:
-            rows = (await connection.execute(select(notices).where(notices.c.id.in_(of)).order_by(notices.c.id))).all()
+            rows = (await connection.execute(query)).all()
             found = await connection.execute(select(notice_files).where(notice_files.c.notice_id.in_(of)).order_by(notice_files.c.id))
             files = [Attachment(row.name, row.content_type, row.content) for row in found]
         return [

@@ -9,17 +9,16 @@ from ohmstead.core.clock import from_ms
 from ohmstead.core.notice import SEVERITIES, Attachment, Message
 from ohmstead.plugins.notifiers.book import Kept
 
-LINES = 20  # notices that are named in a collection; the others are counted
 TITLE, BODY = 200, 20_000  # characters that are sent
 
 
 def compose(row: Any, kept: Sequence[Kept], files: Sequence[Attachment], zone: Any, unsubscribe: str | None) -> Message:
-    """The message of a row of `messages`; times are shown in `zone`."""
+    """The message of a row of `messages`, with the notices that are named in it; times are shown in `zone`."""
     first = kept[0]
-    body, facts, link = (first.body, first.facts, first.link) if len(kept) == 1 else (_listed(kept, zone), {}, None)
+    body, facts, link = (first.body, first.facts, first.link) if row.notices == 1 else (_listed(kept, row.notices, zone), {}, None)
     return Message(
         row.id, row.kind, row.severity, _short(row.title, TITLE), _short(body, BODY), first.at_ms, row.person, facts, link,
-        tuple(files), len(kept), row.attempts, row.repeated, unsubscribe,
+        tuple(files), row.notices, row.attempts, row.repeated, unsubscribe,
     )  # fmt: skip
 
 
@@ -39,11 +38,10 @@ def kind(waiting: Sequence[Any]) -> str:
     return str(max(waiting, key=lambda row: SEVERITIES.index(row.severity)).kind)
 
 
-def _listed(kept: Sequence[Kept], zone: Any) -> str:
-    order = sorted(kept, key=lambda each: (-SEVERITIES.index(each.severity), each.id))
-    lines = [f"{from_ms(each.at_ms).astimezone(zone):%d %b %H:%M}  {each.title} ({each.severity})" for each in order[:LINES]]
-    if len(order) > LINES:
-        lines.append(f"and {len(order) - LINES} more")
+def _listed(kept: Sequence[Kept], notices: int, zone: Any) -> str:
+    lines = [f"{from_ms(each.at_ms).astimezone(zone):%d %b %H:%M}  {each.title} ({each.severity})" for each in kept]
+    if notices > len(kept):
+        lines.append(f"and {notices - len(kept)} more")
     return "\n".join(lines)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ohmstead.core.plugin import Channel, Job, Section, Tables, hookimpl
 from ohmstead.core.route import Route
@@ -13,6 +14,14 @@ from ohmstead.plugins.notifiers.tables import TABLES
 
 if TYPE_CHECKING:
     from ohmstead.core.hub import Hub
+
+
+def _problems(sections: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """People with plain e-mail addresses, and no account to write to them from."""
+    if sections["notifications"].get("email") is None:
+        for id_, wishes in sections["people"].items():
+            if any("://" not in address for some in wishes.get("notify", {}).values() for address in some):
+                yield ("email",), f"is missing: people → {id_} has a plain e-mail address; state the account to write from"
 
 
 class NotifiersPlugin:
@@ -29,7 +38,7 @@ class NotifiersPlugin:
     @hookimpl
     def ohmstead_sections(self, hub: Hub) -> list[Section]:
         """`notifications:`."""
-        return [Section("notifications", SECTION, self._notifiers.apply, "how messages are sent", default={})]
+        return [Section("notifications", SECTION, self._notifiers.apply, "how messages are sent", default={}, problems=_problems)]
 
     @hookimpl
     def ohmstead_notifiers(self, hub: Hub) -> list[Channel]:

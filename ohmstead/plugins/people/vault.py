@@ -26,7 +26,7 @@ class Vault:
 
     def seal(self, text: str) -> str:
         """`text`, unreadable."""
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # only who chose addresses over the API needs it
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # not before there is something to say
 
         nonce = secrets.token_bytes(NONCE)
         return base64.b64encode(nonce + AESGCM(self._key).encrypt(nonce, text.encode(), None)).decode()

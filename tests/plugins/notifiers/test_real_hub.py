@@ -7,7 +7,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 
 from tests.fakes.house import until
@@ -57,14 +59,34 @@ async def test_a_test_message_by_the_command(hub: RunningHub, mail: SmtpSink, ho
     code, out = await command(hub, "notify", "test", "--to", "nobody")
     assert (code, "there is no person, role or address 'nobody'" in out) == (2, True)
     assert "s3cret" not in hub.log.read_text()
+    await unsubscribes(hub, letter["List-Unsubscribe"].strip("<>"))
+    await told_on_the_live_socket_and_counted(hub)
 
 
-async def test_a_message_in_the_app_is_told_on_the_live_socket_and_counted(hub: RunningHub) -> None:
+async def unsubscribes(hub: RunningHub, link: str) -> None:
+    """As a browser does it that nobody signed in with, and from another site in vain."""
+    path = urlsplit(link).path
+    async with aiohttp.ClientSession(hub.url) as stranger:
+        async with stranger.get(path) as answer:
+            assert (answer.status, answer.content_type) == (200, "text/html")
+        async with stranger.post(path, headers={"Origin": "https://evil.example"}) as answer:
+            assert answer.status == 403
+        async with stranger.post(path, data={"List-Unsubscribe": "One-Click"}) as answer:
+            assert answer.status == 200
+        async with stranger.post(path + "x") as answer:
+            assert answer.status == 404
+    [kim] = [who for who in await hub.get("/notifications/preferences") if who["person"] == "kim"]
+    assert [address["unsubscribed"] for address in kim["notify"]] == [["system"]]
+
+
+async def told_on_the_live_socket_and_counted(hub: RunningHub) -> None:
     async with hub.client() as session, session.ws_connect("/api/v1/live") as socket:
         await socket.receive_json()
         await socket.send_json({"type": "SUBSCRIBE"})
         await socket.send_json({"type": "PING"})
         assert (await socket.receive_json())["type"] == "PONG"
+        async with session.post("/api/v1/notifications/read-all") as answer:
+            assert (await answer.json())["data"] == {"read": 2}
         async with session.post("/api/v1/notifications/test", json={}) as answer:
             assert answer.status == 200
         async with asyncio.timeout(5):
@@ -77,7 +99,7 @@ async def test_a_message_in_the_app_is_told_on_the_live_socket_and_counted(hub: 
             assert (await answer.json())["data"]["read"]
         assert await hub.get("/notifications", unread="true") == []
         async with session.get("/metrics") as answer:
-            assert 'notifications_total{channel="app",status="sent"} 1.0' in await answer.text()
+            assert 'notifications_total{channel="app",status="sent"} 3.0' in await answer.text()
 
 
 async def test_kill_9_between_the_yes_and_our_note_repeats_one_message(hub: RunningHub, mail: SmtpSink) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ohmstead.config.examine import problems
-from ohmstead.core.errors import Invalid, NotFound, Unsupported
+from ohmstead.config.house import House
+from ohmstead.core.errors import ConfigError, Invalid, NotFound, Unsupported
 from ohmstead.plugins.people.address import is_address, scheme, shown
 from ohmstead.plugins.people.vault import Vault
 from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
@@ -60,6 +61,16 @@ def test_the_vault(tmp_path: Path) -> None:
     assert vault.verified(vault.signed("a-b")) == "a-b"
     assert other.verified(vault.signed("a-b")) is None
     assert (tmp_path / "key").stat().st_mode & 0o077 == 0
+
+
+async def test_plain_addresses_need_an_account(tmp_path: Path) -> None:
+    (tmp_path / "configuration.yaml").write_text('people: {kim: {notify: kim@house.test}}\n')
+    house = House(tmp_path, {})
+    try:
+        with pytest.raises(ConfigError, match="notifications → email: is missing: people → kim has a plain e-mail address"):
+            await house.open()
+    finally:
+        await house.stop()
 
 
 def test_mistakes_are_told_without_addresses(tmp_path: Path) -> None:

@@ -72,6 +72,10 @@ class Mail:
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except Refused as error:
+            if plain:  # not the recipient's fault: it is tried again until somebody mends the account
+                raise Unavailable(f"notifications → email: {error}") from error
+            raise
         finally:
             conversation.cut()  # when we were cancelled the thread must not go on
 
@@ -125,12 +129,11 @@ class _Conversation:
             raise Unavailable(f"the mail server: {type(error).__name__}") from None  # its text may hold addresses
 
     def _connect(self, account: Account) -> smtplib.SMTP:
-        context = ssl.create_default_context() if account.verify else ssl._create_unverified_context()  # noqa: S323 - by verify=no
         if account.mode == "ssl":
-            return smtplib.SMTP_SSL(account.host, account.port, timeout=CONNECT_S, context=context)
+            return smtplib.SMTP_SSL(account.host, account.port, timeout=CONNECT_S, context=_trust(account))
         smtp = smtplib.SMTP(account.host, account.port, timeout=CONNECT_S)
         if account.mode == "starttls":
-            smtp.starttls(context=context)
+            smtp.starttls(context=_trust(account))
         return smtp
 
     def _deliver(self, smtp: smtplib.SMTP, account: Account, to: tuple[str, ...], mail: EmailMessage) -> str:
@@ -156,6 +159,10 @@ class _Conversation:
         if sock is not None:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+
+
+def _trust(account: Account) -> ssl.SSLContext:
+    return ssl.create_default_context() if account.verify else ssl._create_unverified_context()  # noqa: S323 - as verify=no asks
 
 
 def _expect(answer: tuple[int, bytes]) -> tuple[int, bytes]:
