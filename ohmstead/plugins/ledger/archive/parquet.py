@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -61,16 +62,17 @@ class Parquet:
     """Writes and reads files, in any thread. Connecting takes DuckDB longer than a file does, so it connects once."""
 
     def __init__(self) -> None:
-        self._database: duckdb.DuckDBPyConnection | None = None
+        self._open: list[duckdb.DuckDBPyConnection] = []  # one, once it was needed
         self._lock = threading.Lock()
+        weakref.finalize(self, self._open.clear)  # at exit too: DuckDB complains of what is still open then
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         import duckdb
 
         with self._lock:
-            if self._database is None:
-                self._database = duckdb.connect(":memory:", config=_LIMITS)
-            return self._database.cursor()
+            if not self._open:
+                self._open.append(duckdb.connect(":memory:", config=_LIMITS))
+            return self._open[0].cursor()
 
     def write(self, path: Path, content: Iterable[tuple[Series, Sequence[Raw]]]) -> None:
         """Write a file: readings of each series in order of time."""
