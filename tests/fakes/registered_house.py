@@ -36,11 +36,12 @@ class RegisteredHouse:
         self.bus = self.hub.bus
         self.storage = Storage(url, self.hub.data_dir, self.clock, self.bus)
         self.devices = Devices(self.storage, self.bus, self.clock, self.hub.quantities, self.hub.data_dir)
+        self.commands = Commands(self.hub, self.devices)
         self.jobs = Jobs(self.storage, self.clock, self.hub.second)
         self.history = HistoryPlugin(self.storage, self.devices, self.clock)
         self.hub.connect(self.storage, self.devices, lambda *_: None)
         self.ingest = self.hub.ingest
-        for name, plugin in (("devices", DevicesPlugin(self.devices, Commands(self.hub, self.devices))), ("jobs", self.jobs), ("history", self.history)):
+        for name, plugin in (("devices", DevicesPlugin(self.devices, self.commands)), ("jobs", self.jobs), ("history", self.history)):
             self.hub.plugins.add(name, plugin)
         self._routes: list[Route] = []
 

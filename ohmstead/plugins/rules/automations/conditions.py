@@ -81,7 +81,7 @@ def _time(options: Mapping[str, Any], build: Build) -> Test:
 
     def test(run: Run) -> bool:
         now = clock.now_ms()
-        run.saw["time"] = now
+        run.saw["now_ms"] = now
         return any(True for _ in schedule.runs(facts.zone, now, now + 1))
 
     return test

@@ -59,7 +59,13 @@ class Run:
         return {
             "run": self.id, "automation": self.automation.id, "began": iso(self.began_ms),
             "ended": None if self.ended_ms is None else iso(self.ended_ms), "result": self.result, "reason": self.reason,
-            "trigger": dict(self.facts), "caused_by": [name for name, _ in self.cause],
+            "trigger": told(self.facts), "caused_by": [name for name, _ in self.cause],
             "waits_at": self.where if self.ended_ms is None else None, "until": None if self.due_ms is None else iso(self.due_ms),
-            "steps": [{"step": where, "result": result, "saw": dict(saw), "at": iso(at_ms)} for where, result, saw, at_ms in self.steps],
+            "steps": [{"step": where, "result": result, "saw": told(saw), "at": iso(at_ms)} for where, result, saw, at_ms in self.steps],
         }  # fmt: skip
+
+
+def told(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for people: instants as such."""
+    found = {key: iso(value) if key.endswith("_ms") and isinstance(value, int) else value for key, value in values.items()}
+    return {key.removesuffix("_ms"): value for key, value in found.items()}
