@@ -232,3 +232,15 @@ async def test_old_notices_are_forgotten_and_what_waits_is_not(storage_url: str,
         await house.deliver()
         await pause()
     assert len(hook.taken) == 3
+
+
+async def test_two_senders_on_one_database_send_each_message_once(storage_url: str, tmp_path: Path, hook: HttpSink) -> None:
+    people = {"owner": {"notify": hook.url}}
+    async with TellingHouse(storage_url, tmp_path, people) as one, TellingHouse(storage_url, tmp_path, people) as other:
+        other.notifiers.sender._runner = "another"
+        for number in range(8):
+            await one.tell(f"number {number}", recipients=("owner", f"http://127.0.0.1:{hook.port}/{number}"))
+        await asyncio.gather(one.deliver(), other.deliver())
+        rows = await one.log()
+    assert {row["status"] for row in rows} == {"sent"}
+    assert sorted(each.headers["idempotency-key"] for each in hook.taken) == sorted(row["id"] for row in rows)
