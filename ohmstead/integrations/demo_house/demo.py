@@ -51,6 +51,10 @@ contracts:
     import: grid
     export: grid_export
     tariff: day_and_night
+
+# What somebody should be told of. "ohmstead alerts" lists what is wrong, "ohmstead alerts ack 1" takes care of it.
+alerts:
+  bulb_left_on: {{device: D1, quantity: temperature, above: 35, clear_below: 30, for: 30s, severity: high, cooldown: 15m, notify: [owner]}}
 """
 
 GREETING = """
@@ -75,6 +79,10 @@ Try, in another terminal:
   # switch the bulb off
   curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
     -d '{{"capability": "switch", "value": "off"}}' http://{host}:{port}/api/v1/devices/D1/commands
+
+  # who left the bulb on: what is wrong, and taking care of it
+  ohmstead -c {folder} alerts
+  ohmstead -c {folder} alerts ack 1
 
   # what the last month cost, line by line, and what this one comes to
   ohmstead -c {folder} bill home --period last
