@@ -13,7 +13,8 @@ from bench.private import Missing
 from bench.row import HEAD, Row, plain
 
 MODULES = (
-    "bus", "states", "mqtt", "batches", "writer", "ledger", "soak", "sockets", "year", "money", "rules", "notify", "green_button", "size", "start",
+    "bus", "states", "mqtt", "batches", "writer", "ledger", "soak", "sockets", "year", "money", "rules", "notify",
+    "green_button", "size", "start",
 )  # fmt: skip
 LAST = Path(__file__).parent / "last.json"
 
