@@ -36,7 +36,7 @@ class Journal:
         self._over: set[str] = set()
         self._told: dict[str, Automation] = {}
         self._written: dict[str, set[str]] = {}  # automation -> ids of its traces that have rows
-        self._wake = asyncio.Event()
+        self._wake, self._turn = asyncio.Event(), asyncio.Lock()
 
     def turned(self, turn: Turn) -> None:
         """A gate of an automation's own turned."""
@@ -79,7 +79,11 @@ class Journal:
             await self._wake.wait()
 
     async def flush(self) -> None:
-        """Write what changed. Unavailable: then it stays to be written."""
+        """Write what changed, and wait for what is being written. Unavailable: then it stays to be written."""
+        async with self._turn:
+            await self._flush()
+
+    async def _flush(self) -> None:
         self._wake.clear()
         turns = [turn for key, turn in self._turns.items() if self._watches.find(key) is not None]
         waiting, over, told = self._waiting, self._over, self._told

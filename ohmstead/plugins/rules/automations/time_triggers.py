@@ -17,13 +17,14 @@ from ohmstead.core.errors import ConfigError
 from ohmstead.core.model import State
 from ohmstead.core.plugin import RuleKind
 from ohmstead.plugins.jobs.schedule import cron_after
+from ohmstead.plugins.ledger.slots import DAY_MS, local
 from ohmstead.plugins.rules.automations import sun
 from ohmstead.plugins.rules.automations.build import Arm, Build, Disarm
 from ohmstead.plugins.rules.automations.kinds import TRIGGER
 from ohmstead.plugins.rules.automations.post import Post
 from ohmstead.plugins.rules.automations.timers import Following, Timer
 from ohmstead.plugins.tariffs import outlook, windows
-from ohmstead.plugins.tariffs.schedule import WEEK, Schedule
+from ohmstead.plugins.tariffs.schedule import DAY, WEEK, Schedule, Window
 
 SLOT_MS = 900_000
 AHEAD_MS = 36 * 3_600_000
@@ -136,7 +137,7 @@ def _sun(options: Mapping[str, Any], build: Build) -> Arm:
 def _cheapest(options: Mapping[str, Any], build: Build) -> Arm:
     device = f"tariff_{options['contract']}" if "contract" in options else "tariff"
     build.device(device, "contract")
-    window = Schedule((windows.window({"hours": (options["hours"],)}),), (0,))
+    window = windows.window({"hours": (options["hours"],)})
     span_ms = round(options["cheapest"] * 1000)
 
     def arm(post: Post) -> Disarm:
@@ -160,7 +161,7 @@ class Hunt:
     and a window that is not wholly priced yet waits for its prices, until there is no time left to wait.
     """
 
-    def __init__(self, post: Post, address: str, window: Schedule, span_ms: int) -> None:
+    def __init__(self, post: Post, address: str, window: Window, span_ms: int) -> None:
         self._post, self.address, self._window, self._span_ms = post, address, window, span_ms
         self._timer: Timer | None = None
         self._fired_ms = 0
@@ -194,16 +195,25 @@ class Hunt:
         if start_ms is None:
             return None
         done_ms = max(self._fired_ms, self._post.last_ms() or 0)
-        zone = self._post.world.facts.zone
-        for run in self._window.runs(zone, now_ms - 86_400_000, now_ms + AHEAD_MS):
-            if run.end_ms <= now_ms or run.start_ms <= done_ms < run.end_ms:
+        for begins_ms, ends_ms in self._windows(now_ms - DAY_MS, now_ms + AHEAD_MS):
+            if ends_ms <= now_ms or begins_ms <= done_ms < ends_ms:
                 continue
-            first, last = (max(run.start_ms, start_ms, now_ms - now_ms % SLOT_MS) - start_ms) // SLOT_MS, (run.end_ms - start_ms) // SLOT_MS
+            first, last = (max(begins_ms, start_ms, now_ms - now_ms % SLOT_MS) - start_ms) // SLOT_MS, (ends_ms - start_ms) // SLOT_MS
             best = outlook.cheapest(prices[first:last], start_ms + first * SLOT_MS, SLOT_MS, self._span_ms // SLOT_MS)
             whole = last <= len(prices) and None not in prices[first:last]
             if best is not None and (whole or best.start_ms <= now_ms):
                 return best
         return None
+
+
+    def _windows(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
+        """The windows of hours that touch a span: whole local days, or the hours of a day or a night."""
+        zone = self._post.world.facts.zone
+        if self._window.hours == ((0, DAY),):
+            yield from local("day", zone, start_ms, end_ms)
+            return
+        runs = Schedule((self._window,), (0,)).runs(zone, start_ms - DAY_MS, end_ms + DAY_MS)
+        yield from ((run.start_ms, run.end_ms) for run in runs)
 
 
 def slots(ahead: str) -> tuple[int | None, Sequence[Fraction | None]]:

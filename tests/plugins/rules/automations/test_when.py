@@ -12,8 +12,8 @@ import pytest
 
 from ohmstead.core.clock import ManualClock, from_ms, settle, to_ms
 from ohmstead.core.errors import NotFound, RateLimited
-from ohmstead.core.events import PluginQuarantined
-from ohmstead.core.model import Series
+from ohmstead.core.events import DeviceStatusChanged, PluginQuarantined
+from ohmstead.core.model import DeviceStatus, Series
 from ohmstead.core.quantity import Kind, Quantity
 from ohmstead.plugins.rules.automations import sun
 from ohmstead.plugins.rules.automations.timers import Timers
@@ -35,9 +35,8 @@ def marks(trigger: Any) -> dict[str, Any]:
 
 async def fired(house: AutomatedHouse, hours: float, trigger: Any, step_s: float = 300) -> list[str]:
     """The local times at which a trigger fires."""
-    await house.begin(a=marks(trigger))
-    for _ in range(round(hours * 3600 / step_s)):
-        await house.clock.advance(step_s)
+    await house.listen(a=marks(trigger))
+    await house.skip(hours, step_s)
     return [f"{from_ms(run.facts['at_ms']).astimezone(ZoneInfo('Europe/Berlin')):%a %H:%M}" for run in house.automations.get("a").traces]
 
 
@@ -102,7 +101,6 @@ def test_polar_days_have_no_sunset() -> None:
     found = sun.following(after, 69.65, 18.96, "set")
     assert found is not None
     assert timedelta(days=45) < from_ms(found) - from_ms(after) < timedelta(days=65)
-    assert sun.following(after, 90.0, 0.0, "rise") is None or True
 
 
 async def test_sunset_with_an_offset(home: AutomatedHouse) -> None:
@@ -122,18 +120,16 @@ def prices(house: AutomatedHouse, *per_hour: float | None) -> None:
 
 async def test_the_cheapest_hours_begin_once_a_day(home: AutomatedHouse) -> None:
     berlin(home, "2027-03-12T00:00")
-    await home.begin(a=marks({"cheapest": "3h"}))
+    await home.listen(a=marks({"cheapest": "3h"}))
     prices(home, *([0.3] * 12 + [0.1] * 3 + [0.3] * 9 + [0.05] * 8))
-    for _ in range(4 * 12 - 1):
-        await home.clock.advance(900)
+    await home.skip(11.75)
     assert home.results("a") == []
-    await home.clock.advance(1000)
+    await home.skip(0.5)
     assert home.results("a") == ["done"]
     facts = home.automations.get("a").traces[-1].facts
     assert (facts["end_ms"] - facts["start_ms"], facts["mean_price"]) == (3 * 3_600_000, 0.1)
     prices(home, *([0.2] * 12 + [0.05] * 8))
-    for _ in range(4 * 10):
-        await home.clock.advance(900)
+    await home.skip(10)
     assert home.results("a") == ["done"]
 
 
@@ -142,10 +138,11 @@ async def test_devices_events_and_prices(home: AutomatedHouse) -> None:
         a=marks({"device": "m", "status": "offline", "for": "5m"}),
         b=marks({"event": "PluginQuarantined", "where": {"plugin": "bad"}}),
     )
-    await home.say("m.power", 1)
-    await home.clock.advance(130)
+    for status in (DeviceStatus.ONLINE, DeviceStatus.OFFLINE):
+        home.bus.publish(DeviceStatusChanged("m", DeviceStatus.UNKNOWN, status, "said so", home.clock.now_ms()))
+    await home.clock.advance(290)
     assert home.results("a") == []
-    await home.clock.advance(301)
+    await home.clock.advance(11)
     assert home.results("a") == ["done"]
     home.bus.publish(PluginQuarantined("good", "no"))
     home.bus.publish(PluginQuarantined("bad", "no"))
