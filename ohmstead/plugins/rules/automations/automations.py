@@ -129,8 +129,8 @@ class Automations:
             automation.enabled = automation.enabled if stood.enabled is None else stood.enabled
         before = self.engine.automations.get(id_)
         if before is not None:
-            automation.traces.extend(before.traces)
             self.engine.remove(id_, "it was changed")
+            automation.traces.extend(before.traces)
         self.engine.add(automation, armed=self._begun)
         return automation
 

@@ -58,7 +58,8 @@ class Blueprints:
         use = cleared(USE, {key: value for key, value in given.items() if key not in OWN})
         head, body = self._held(use["blueprint"])
         inputs = _inputs(head["inputs"], use["inputs"])
-        return {"name": head["name"], "description": head["description"], **_filled(body, inputs), **own}
+        words = {key: head[key] for key in ("name", "description") if head[key]}
+        return {**words, **_filled(body, inputs), **own}
 
     def _held(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         known = self.read()

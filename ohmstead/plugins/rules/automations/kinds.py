@@ -100,12 +100,18 @@ def cleared(schema: Mapping[Any, Any], value: Any) -> dict[str, Any]:
 
 
 def _clear(error: vol.Invalid, schema: Mapping[Any, Any]) -> vol.Invalid:
-    markers = {str(marker): marker for marker in schema}
-    if len(error.path) == 1 and error.error_message == "extra keys not allowed":
-        hint = did_you_mean(str(error.path[0]), markers) or f" There are {', '.join(sorted(markers))}"
+    for key in error.path[:-1]:
+        below = {str(marker): value for marker, value in schema.items()}.get(str(key))
+        if not isinstance(below, Mapping):
+            return error
+        schema = below
+    markers = {str(marker): marker for marker in schema if isinstance(marker, vol.Marker)}
+    name = str(error.path[-1]) if error.path else ""
+    if markers and error.error_message == "extra keys not allowed":
+        hint = did_you_mean(name, markers) or f" There are {', '.join(sorted(markers))}"
         return vol.Invalid(f"unknown option.{hint}", path=error.path)
-    if len(error.path) == 1 and isinstance(error, vol.RequiredFieldInvalid):
-        return vol.Invalid(f"is missing ({markers[str(error.path[0])].description})", path=error.path)
+    if name in markers and isinstance(error, vol.RequiredFieldInvalid):
+        return vol.Invalid(f"is missing ({markers[name].description})", path=error.path)
     return error
 
 

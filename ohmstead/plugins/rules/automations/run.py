@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ class Run:
         self, automation: Automation, facts: Mapping[str, Any], cause: tuple[Link, ...], now_ms: int, id_: str | None = None
     ) -> None:
         self.automation, self.facts, self.cause, self.began_ms = automation, facts, cause, now_ms
-        self.id = id_ or secrets.token_hex(8)
+        self.id = id_ or f"{random.getrandbits(64):016x}"  # a name, no secret
         self.pc = self.spent = 0
         self.counters: dict[int, int] = {}
         self.due_ms: int | None = None
