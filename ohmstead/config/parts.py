@@ -105,6 +105,8 @@ class Parts:
         self.automating = AutomationsPlugin(
             hub, self.storage, self.watches, self.devices, self.commands, self.notifiers, self.protocols, self.ledger
         )
+        world = self.automating.automations.engine.world
+        self.alerting.expressions.templates, self.alerting.expressions.want = world.templates, world.facts.want
         self.automating.automations.blueprints.read = lambda: blueprints.read(folder)
         self._foreign: dict[str, Plugin] = {}  # section -> the plugin that it is of, unless that ships with us
         for service in (self.storage, self.devices, self.jobs, self.audit, self.tariffs, self.prices, self.ledger, self.billing, self.mqtt,

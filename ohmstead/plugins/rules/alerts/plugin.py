@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ohmstead.core.errors import Invalid
 from ohmstead.core.events import DeviceChanged
 from ohmstead.core.plugin import Section, Tables, hookimpl
 from ohmstead.core.route import Route
 from ohmstead.core.validate import slug
 from ohmstead.plugins.rules.alerts.alert_routes import AlertRoutes
 from ohmstead.plugins.rules.alerts.alerts import Alerts
-from ohmstead.plugins.rules.alerts.rule import BUDGET, ENERGY, ERROR, FINDING, OFFLINE, PRICE, READING, RULE
+from ohmstead.plugins.rules.alerts.rule import BUDGET, ENERGY, ERROR, FINDING, OFFLINE, PRICE, READING, RULE, TEMPLATE
 from ohmstead.plugins.rules.alerts.rule_routes import RuleRoutes
 from ohmstead.plugins.rules.alerts.rules import AlertRules
 from ohmstead.plugins.rules.alerts.selection import Selection
 from ohmstead.plugins.rules.alerts.setting import Setting
 from ohmstead.plugins.rules.alerts.sources.energies import Energies
 from ohmstead.plugins.rules.alerts.sources.events import Findings, Troubles
+from ohmstead.plugins.rules.alerts.sources.expressions import Expressions
 from ohmstead.plugins.rules.alerts.sources.readings import Readings
 from ohmstead.plugins.rules.alerts.sources.source import Source
 from ohmstead.plugins.rules.alerts.sources.statuses import Statuses
@@ -34,7 +36,10 @@ PRICE_NOW = "tariff.price_now"
 
 
 class AlertsPlugin:
-    """Rules, their sources and the alerts, as a plugin like anyone's. `alerts.tell` is for the house to join."""
+    """Rules, their sources and the alerts, as a plugin like anyone's.
+
+    `alerts.journal.tell` and `expressions.templates` are for the house to join.
+    """
 
     def __init__(self, hub: Hub, storage: Storage, watches: Watches, devices: Devices, ledger: Ledger, people: People) -> None:
         self._hub, self._watches = hub, watches
@@ -45,12 +50,20 @@ class AlertsPlugin:
         self._statuses = Statuses(watches, alerts, selection, devices)
         self._energies = Energies(watches, alerts, ledger, hub.clock)
         self._findings = Findings(alerts, ledger.points, hub.clock)
+        self.expressions = Expressions(watches, alerts, hub.clock)
         self._troubles = Troubles(alerts, hub.clock)
         sources: dict[str, Source] = {
             **dict.fromkeys((READING, PRICE, BUDGET), self._readings), **dict.fromkeys((OFFLINE, ERROR), self._statuses),
-            ENERGY: self._energies, FINDING: self._findings,
+            ENERGY: self._energies, FINDING: self._findings, TEMPLATE: self.expressions,
         }  # fmt: skip
-        self.rules = AlertRules(storage, hub.clock, hub.quantities, devices, ledger.points, people, alerts, sources)
+        self.rules = AlertRules(storage, hub.clock, hub.quantities, devices, ledger.points, people, alerts, sources, self._template_fault)
+
+    def _template_fault(self, source: str) -> str | None:
+        try:
+            self.expressions.templates.compile(source)
+        except Invalid as error:
+            return str(error)
+        return None
 
     async def open(self) -> None:
         """Take in how gates and alerts stood, and the rules that the API made. Storage must be open."""
@@ -91,3 +104,4 @@ class AlertsPlugin:
         hub.tasks.start("rules' journal", self._watches.keep)
         hub.tasks.start("alerts", self.alerts.work)
         hub.tasks.start("energy rules", self._energies.work)
+        hub.tasks.start("template rules", self.expressions.work)

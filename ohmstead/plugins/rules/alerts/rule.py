@@ -27,13 +27,15 @@ COOLDOWN_S = 900.0
 LONGEST_S = 31 * 86_400.0
 AHEAD_MS = 9 * 86_400_000  # every hour of every day of the week comes round within this
 READING, PRICE, BUDGET, ENERGY, OFFLINE, ERROR, FINDING = "reading", "price", "budget", "energy", "offline", "error", "finding"
-KINDS = (READING, PRICE, BUDGET, ENERGY, OFFLINE, ERROR, FINDING)
+TEMPLATE = "template"
+KINDS = (READING, PRICE, BUDGET, ENERGY, OFFLINE, ERROR, FINDING, TEMPLATE)
 SYSTEM, STORM = "system", "storm"  # rules that the house has by itself
 STATUSES = ("active", "paused", "archived")
 ABOUT = ("device", "meter_point", "tag", "location")
 TAKES = {  # which of the options that say what it is about a kind takes
     READING: (*ABOUT, "quantity"), PRICE: ("contract",), BUDGET: ("contract", "period"), ENERGY: ("meter_point", "location", "period"),
     OFFLINE: ("device", "tag", "location"), ERROR: ("device", "tag", "location"), FINDING: ("meter_point", "location", "cause"),
+    TEMPLATE: ("template",),
 }  # fmt: skip
 COMPARES = (READING, PRICE, BUDGET, ENERGY)
 RISES = ("above", "at_least")  # what can be said of a period that is not over
@@ -71,6 +73,7 @@ RULE: dict[Any, Any] = {
     vol.Optional("period", description="hour, day, month or year for energy; day or month for a budget"):
         validate.one_of("hour", "day", "month", "year"),
     vol.Optional("cause", description="causes of findings; all unless stated"): validate.list_of(validate.text),
+    vol.Optional("template", description="a template of kind template: it says true or false, or a number that is compared"): _text(4000),
     **compare.SCHEMA,
     vol.Optional("for", default=0.0, description="for how long it must hold, such as 30s; at once unless stated"): _span,
     vol.Optional("severity", default="medium", description="low, medium, high or critical"): validate.one_of(*SEVERITIES),
@@ -168,7 +171,7 @@ def contradictions(options: Options) -> Iterator[Problem]:
     else:
         if kind in COMPARES and comparison is None:
             yield (), "nothing is compared; state above, below, at_least, at_most, equals, differs or between"
-    if kind not in COMPARES:
+    if kind not in (*COMPARES, TEMPLATE):
         yield from (((key,), f"a rule of kind {kind} compares nothing") for key in options if key in compare.KEYS)
     elif kind in (ENERGY, BUDGET) and comparison is not None and comparison.word not in RISES:
         yield (comparison.word,), f"{kind} of a period that is not over only grows; expected above or at_least"
@@ -180,14 +183,16 @@ def contradictions(options: Options) -> Iterator[Problem]:
 
 
 def _about(options: Options, kind: str, takes: Sequence[str]) -> Iterator[Problem]:
-    said = [key for key in (*ABOUT, "contract", "quantity", "period", "cause") if key in options]
+    said = [key for key in (*ABOUT, "contract", "quantity", "period", "cause", "template") if key in options]
     yield from (((key,), f"does not go with kind {kind}, which takes {', '.join(takes)}") for key in said if key not in takes)
     about = [key for key in said if key in ABOUT and key in takes]
     if len(about) > 1:
         yield (about[1],), f"expected one thing it is about, and {about[0]} is stated too"
-    if not about and kind not in (PRICE, BUDGET, FINDING):
+    if not about and kind not in (PRICE, BUDGET, FINDING, TEMPLATE):
         choice = [key for key in takes if key in ABOUT]
         yield (), f"expected what it is about: {', '.join(choice[:-1])} or {choice[-1]}"
+    if kind == TEMPLATE and "template" not in options:
+        yield (), "expected the template that is worked out"
     if kind == READING and "quantity" not in options:
         yield (), "expected the quantity that is compared, such as quantity: power"
 

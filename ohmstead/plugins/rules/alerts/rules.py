@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -52,11 +52,11 @@ class AlertRules:
 
     def __init__(
         self, storage: Storage, clock: Clock, quantities: Quantities, devices: Devices, points: MeterPoints, people: People, alerts: Alerts,
-        sources: Mapping[str, Source],
+        sources: Mapping[str, Source], template_fault: Callable[[str], str | None],
     ) -> None:  # fmt: skip
         self._storage, self._clock, self._quantities = storage, clock, quantities
         self._devices, self._points, self._people = devices, points, people
-        self._alerts, self._sources = alerts, sources
+        self._alerts, self._sources, self._template_fault = alerts, sources, template_fault
         self._rules: dict[str, Rule] = {}
         self._running = False
 
@@ -143,6 +143,8 @@ class AlertRules:
         yield from _unknown(options, "meter_point", "meter point", world.points, world.open_house)
         yield from _unknown(options, "location", "location", world.locations, False)
         yield from _unknown(options, "contract", "contract", world.contracts, True)
+        if "template" in options and (fault := self._template_fault(options["template"])) is not None:
+            yield ("template",), fault
         causes = [cause.value for cause in Cause]
         strange = [each for each in options.get("cause", ()) if each not in causes]
         yield from ((("cause",), f"there is no cause {each!r}.{did_you_mean(each, causes)}") for each in strange)

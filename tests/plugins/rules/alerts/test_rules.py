@@ -11,6 +11,7 @@ from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.core.model import Device, Series
 from ohmstead.core.quantity import Kind, Quantity
 from ohmstead.plugins.rules.alerts.rule import RULE
+from ohmstead.plugins.rules.templates import Templates
 from tests.fakes.alerted_house import AlertedHouse
 
 HOT = {"device": "D1", "quantity": "temperature", "above": 50}
@@ -178,3 +179,28 @@ async def test_energy_of_a_period_and_a_meter_point(house: AlertedHouse) -> None
     await house.alerting._energies.look()
     await house.catch_up()
     assert [alert["rule"] for alert in await house.open_alerts()] == ["strong"]
+
+
+async def test_a_template_is_a_rule(home: AlertedHouse) -> None:
+    def state(address: str) -> Any:
+        device, _, quantity = address.partition(".")
+        entry = home.devices.find(device)
+        found = None if entry is None else home.hub.states.get(entry.feed.series[quantity])
+        return 0.0 if found is None else found.value
+
+    home.alerting.expressions.templates = Templates({"state": state})
+    both = "{{ state('a.power') + state('b.power') }}"
+    await home.state(sum={"kind": "template", "template": both, "above": 3000, "name": "Too much at once"},
+                     dark={"kind": "template", "template": "{{ state('a.power') < 5 }}"})  # fmt: skip
+    await home.store("a", "power", 2000.0, home.clock.now_ms())
+    await home.store("b", "power", 1500.0, home.clock.now_ms())
+    await home.alerting.expressions.look()
+    await home.catch_up()
+    [alert] = await home.open_alerts()
+    assert (alert["rule"], alert["title"], alert["message"]) == ("sum", "Too much at once", "Too much at once: it is 3500, above 3000.")
+    await home.store("a", "power", 1.0, home.clock.now_ms() + 1000)
+    await home.alerting.expressions.look()
+    await home.catch_up()
+    assert [(alert["rule"], alert["message"]) for alert in await home.open_alerts()] == [("dark", "dark: it is so.")]
+    assert problems(home, kind="template", template="{{ 1 +") != []
+    assert problems(home, kind="template") == [("r", "expected the template that is worked out")]
