@@ -65,6 +65,12 @@ class DeviceChanged(Event, frozen=True):
     change: str  # added, changed, removed
 
 
+class LocationChanged(Event, frozen=True):
+    """A location was added or changed over the API; its time zone may be another one, and that of what lies within it."""
+
+    location: str
+
+
 class DeadLettered(Event, frozen=True):
     """Something was refused and put aside; one event per group of the same source."""
 

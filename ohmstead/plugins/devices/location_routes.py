@@ -67,9 +67,7 @@ class LocationRoutes:
         return _page(call, [(entry.device.id, entry.shown()) for entry in found])
 
     async def _keep(self, place: Location) -> dict[str, Any]:
-        self._locations.put(place)
-        self._devices.journal.note(LOCATION, place.id)
-        await self._devices.saved()
+        await self._devices.keep_location(place)
         return self._shown(place)
 
     def _shown(self, place: Location) -> dict[str, Any]:

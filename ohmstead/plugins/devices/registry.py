@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock, to_ms
 from ohmstead.core.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
-from ohmstead.core.events import DeviceChanged
+from ohmstead.core.events import DeviceChanged, LocationChanged
 from ohmstead.core.ingest import Feed
 from ohmstead.core.model import Device, DeviceInfo, DeviceStatus, Status, is_slug
 from ohmstead.core.quantity import Quantities
@@ -24,8 +24,8 @@ from ohmstead.core.supervise import Task
 from ohmstead.plugins.devices.admission import Admission
 from ohmstead.plugins.devices.entry import Entry
 from ohmstead.plugins.devices.facts import filled
-from ohmstead.plugins.devices.journal import DEVICE, SECRETS, STATUS, Journal
-from ohmstead.plugins.devices.locations import HOME, Locations
+from ohmstead.plugins.devices.journal import DEVICE, LOCATION, SECRETS, STATUS, Journal
+from ohmstead.plugins.devices.locations import HOME, Location, Locations
 from ohmstead.plugins.devices.secrets import Secrets
 from ohmstead.plugins.devices.status import DECOMMISSIONED, OFFLINE, UNKNOWN, Statuses
 
@@ -193,6 +193,13 @@ class Devices:
             self.statuses.watch(entry)
         self.journal.note(DEVICE, device.id)
         self._bus.publish(DeviceChanged(device.id, "changed"))
+
+    async def keep_location(self, place: Location) -> None:
+        """Take in a location, write it, and tell everybody."""
+        self.locations.put(place)
+        self.journal.note(LOCATION, place.id)
+        await self.saved()
+        self._bus.publish(LocationChanged(place.id))
 
     def prove(self, entry: Entry) -> None:
         """It said something valid, or a person spoke of it: from now on it has a row, and so has what happened to it so far."""

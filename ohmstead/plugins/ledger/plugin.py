@@ -18,6 +18,7 @@ from ohmstead.plugins.ledger.schemas import LEDGER, Shapes
 from ohmstead.plugins.ledger.slot_lengths import SlotLengths
 from ohmstead.plugins.ledger.status_routes import StatusRoutes
 from ohmstead.plugins.ledger.tables import TABLES
+from ohmstead.plugins.ledger.zones import Zones
 from ohmstead.plugins.storage.storage import Storage
 
 if TYPE_CHECKING:
@@ -76,4 +77,5 @@ class LedgerPlugin:
         hub.tasks.start("meter points", self._ledger.automatic.work)
         self._ledger.findings.listen()
         hub.tasks.start("ledger", self._ledger.deriver.work)
+        hub.tasks.start("time zones", Zones(hub.bus, self._ledger.registrar).work)
         hub.tasks.start("findings", self._ledger.findings.work)

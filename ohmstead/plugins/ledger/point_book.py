@@ -51,12 +51,22 @@ class PointBook:
         refused = {row["slug"] for row in gone if row["origin"] != "auto"}
         return Found([(_point(row), by_point.get(row["id"], [])) for row in present], refused, {row["slug"] for row in gone})
 
-    async def put(self, tx: AsyncConnection, points: Sequence[MeterPoint], now_ms: int) -> dict[str, int]:
-        """Write meter points as they are, also over the rows of removed ones; their keys by id."""
-        rows = [(self._tenant, point.id, point.role.value, *(getattr(point, name) for name in PLAIN), now_ms) for point in points]
-        kinds = ["bigint", *["text"] * (2 + len(PLAIN)), "bigint"]
+    async def put(self, tx: AsyncConnection, points: Sequence[MeterPoint], zones: Sequence[str], now_ms: int) -> dict[str, int]:
+        """Write meter points as they are, with their time zones, also over the rows of removed ones; their keys by id."""
+        rows = [(self._tenant, point.id, point.role.value, *(getattr(point, name) for name in PLAIN), zone, now_ms)
+                for point, zone in zip(points, zones, strict=True)]  # fmt: skip
+        kinds = ["bigint", *["text"] * (3 + len(PLAIN)), "bigint"]
         done = await tx.execute(text(_PUT.format(rows=listed(tx.dialect.name, kinds))), given(rows))
         return {str(slug): int(key) for slug, key in done}
+
+    async def zones(self, tx: AsyncConnection) -> dict[int, str]:
+        """By key, in which time zone the rollups of each meter point are made."""
+        rows = await tx.execute(select(meter_points.c.id, meter_points.c.time_zone).where(meter_points.c.tenant_id == self._tenant))
+        return {row[0]: row[1] for row in rows}
+
+    async def rezone(self, tx: AsyncConnection, key: int, zone: str) -> None:
+        """They are made in another zone from now on."""
+        await tx.execute(update(meter_points).where(meter_points.c.id == key).values(time_zone=zone))
 
     async def remove(self, tx: AsyncConnection, point: MeterPoint, now_ms: int, refused: bool) -> None:
         """Take a meter point and its bindings out. `refused`: a person did, so it does not come back by itself."""
@@ -123,11 +133,12 @@ def _columns(binding: Binding) -> dict[str, Any]:
 
 
 _PUT = """
-    INSERT INTO meter_points (tenant_id, slug, role, name, location, parent, category, device, flow, origin, created_ms)
-    SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10 FROM ({rows}) fresh WHERE true
+    INSERT INTO meter_points (tenant_id, slug, role, name, location, parent, category, device, flow, origin, time_zone, created_ms)
+    SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 FROM ({rows}) fresh WHERE true
     ON CONFLICT (tenant_id, slug) DO UPDATE SET name = excluded.name, role = excluded.role, location = excluded.location,
         parent = excluded.parent, category = excluded.category, device = excluded.device, flow = excluded.flow,
-        origin = excluded.origin, removed_ms = NULL
+        origin = excluded.origin, removed_ms = NULL, time_zone = CASE WHEN meter_points.location = excluded.location
+            AND meter_points.removed_ms IS NULL THEN meter_points.time_zone ELSE excluded.time_zone END
     RETURNING slug, id
 """
 _BIND = """

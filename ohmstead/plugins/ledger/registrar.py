@@ -85,6 +85,21 @@ class Registrar:
             if point.role in SIGNS:
                 await self._complete()
 
+    async def rezone(self) -> None:
+        """Have the rollups of those made anew whose location is in another time zone than when they were made."""
+        async with self._turn:
+
+            async def write(tx: AsyncConnection) -> bool:
+                zones = await self.book.zones(tx)
+                moved = [(point, zone) for point in self._points if (zone := self._points.zone_of(point.id)) != zones[point.key]]
+                for point, zone in moved:
+                    await self.book.rezone(tx, point.key, zone)
+                await self._mark(tx, [Touched(point.key, 0, None) for point, _ in moved])
+                return bool(moved)
+
+            if await self._storage.write(write):
+                self.wake()
+
     async def mark_all(self, tx: AsyncConnection, start_ms: int) -> None:
         """Have everything derived anew from an instant on; in the transaction of what changes it."""
         touched = [Touched(point.key, start_ms, None) for point in self._points]
@@ -99,7 +114,8 @@ class Registrar:
         self._marks.bind(address for _, change in plans for binding in change.fresh for address in binding.series())
 
         async def write(tx: AsyncConnection) -> list[tuple[MeterPoint, list[Binding]]]:
-            keys = await self.book.put(tx, [point for point, _ in plans], self._clock.now_ms())
+            zones = [self._points.locations.zone_of(point.location) for point, _ in plans]
+            keys = await self.book.put(tx, [point for point, _ in plans], zones, self._clock.now_ms())
             return await self._write(tx, [(msgspec.structs.replace(point, key=keys[point.id]), change) for point, change in plans])
 
         before = [binding for point, _ in plans for binding in self._points.bindings(point.id)]

@@ -30,6 +30,7 @@ meter_points = Table(
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("location", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),  # in which its rollups are made
     Column("parent", Text),  # slug of the meter point it hangs under; NULL: under its location's consumption
     Column("category", Text),
     Column("device", Text),  # while the automatic choice feeds it: whose readings

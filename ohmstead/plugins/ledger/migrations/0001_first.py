@@ -28,6 +28,7 @@ def _said() -> None:
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("role", sa.Text, nullable=False),
         sa.Column("location", sa.Text, nullable=False),
+        sa.Column("time_zone", sa.Text, nullable=False),
         sa.Column("parent", sa.Text),
         sa.Column("category", sa.Text),
         sa.Column("device", sa.Text),

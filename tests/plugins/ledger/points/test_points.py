@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -156,3 +158,32 @@ async def test_a_dry_run_checks_everything_and_changes_nothing(house: MeteredHou
     swapped = (await house.ask("POST", "/meter-points/grid/swap", {"at": "2026-03-01", "closing": 5}, dry_run="true")).data
     assert [binding["to"] for binding in swapped] == ["2026-03-01T00:00:00Z", None]
     assert len(await house.get("/meter-points/grid/bindings")) == 1
+
+
+async def test_another_time_zone_makes_the_rollups_anew(house: MeteredHouse) -> None:
+    await house.ask("POST", "/locations", {"id": "barn", "kind": "building", "time_zone": "Europe/Berlin"})
+    await house.ask("POST", "/meter-points", {"id": "m", "role": "grid_import", "location": "barn", "series": "m.energy_import"})
+    start_ms = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+    for hour in range(49):
+        await house.store("m", "energy_import", 100.0 + hour, start_ms + hour * 3_600_000)
+    await house.settle()
+    span = start_ms, start_ms + 48 * 3_600_000
+
+    async def days(slug: str) -> list[tuple[int, int]]:
+        found = (await house.ledger.rollups([slug], "day", *span))[slug]
+        return [((day.start_ms - start_ms) // 3_600_000, day.mwh // 1_000_000) for day in found]
+
+    assert await days("m") == await days("consumption-barn") == [(-1, 23), (23, 24), (47, 1)]
+    await house.ask("PUT", "/locations/barn", {"time_zone": "America/New_York"})
+    await until_true(lambda: days("m"), [(-19, 5), (5, 24), (29, 19)])
+    await house.settle()
+    assert await days("consumption-barn") == [(-19, 5), (5, 24), (29, 19)]
+    assert (await house.ask("POST", "/ledger/verify", {})).data["same"]
+
+
+async def until_true(found: Callable[[], Awaitable[object]], wanted: object) -> None:
+    for _ in range(500):
+        if await found() == wanted:
+            return
+        await asyncio.sleep(0.02)
+    assert await found() == wanted

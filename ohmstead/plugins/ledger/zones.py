@@ -1,0 +1,31 @@
+"""Notices that locations are in another time zone than before: days, months and years are other spans then."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ohmstead.core.bus import Bus
+from ohmstead.core.events import ConfigReloaded, LocationChanged
+from ohmstead.core.supervise import Task
+from ohmstead.plugins.ledger.registrar import Registrar
+
+
+class Zones:
+    """Has rollups made anew at the start, and whenever locations or the configuration change."""
+
+    def __init__(self, bus: Bus, registrar: Registrar) -> None:
+        self._bus, self._registrar = bus, registrar
+        self._due = asyncio.Event()
+
+    async def work(self, task: Task) -> None:
+        """Look at all meter points whenever it is due, for ever."""
+        leave = [self._bus.subscribe(event, lambda _: self._due.set()) for event in (LocationChanged, ConfigReloaded)]
+        try:
+            while True:
+                self._due.clear()
+                await self._registrar.rezone()
+                task.up()
+                await self._due.wait()
+        finally:
+            for each in leave:
+                each()
