@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := bench/.peers
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
-COMPILE := uv pip compile pyproject.toml --extra demo --extra postgres --extra push --generate-hashes --no-header --no-annotate --universal --python-version 3.11
+COMPILE := uv pip compile pyproject.toml --extra demo --extra postgres --extra push --extra export --generate-hashes --no-header --no-annotate --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test lint lock bench bench-check bench-peers soak kill-loop clean
@@ -37,7 +37,7 @@ lint: $(VENV)/.dev  ## ruff and mypy
 
 lock:  ## write the lock files anew from pyproject.toml (needs uv)
 	$(COMPILE) -o requirements.lock
-	$(COMPILE) --extra export --group dev -o requirements-dev.lock
+	$(COMPILE) --group dev -o requirements-dev.lock
 
 bench: $(VENV)/.dev  ## measure everything, with the limit or peer beside it; prints the table (about 25 minutes)
 	PYTHON=$(PYTHON) packaging/system-packages test
