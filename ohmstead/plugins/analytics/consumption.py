@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ohmstead.plugins.billing.allocation import SCALE, slot_costs
 from ohmstead.plugins.billing.cycle import Period
 from ohmstead.plugins.ledger.points import LOADS, MeterPoint, MeterPoints, Role
+from ohmstead.plugins.ledger.rollups import QUARTER_MS
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import DEFAULT_MS, local
 
@@ -72,21 +75,27 @@ class Consumption:
         return ZoneInfo(self._ledger.points.locations.zone_of(self._ledger.points.locations.get(location).id))
 
     async def by(self, location: str, resolution: str, start_ms: int, end_ms: int) -> list[Used]:
-        """The local spans that touch [start, end), whole, also those of which nothing is known."""
+        """The local spans that touch [start, end), cut there, also those of which nothing is known."""
         return await self.of(metering(self._ledger.points, location), resolution, self.zone(location), start_ms, end_ms)
 
     async def of(self, slugs: Sequence[str], resolution: str, zone: ZoneInfo, start_ms: int, end_ms: int) -> list[Used]:
-        """The same of meter points, added up. The peak is known only of one."""
+        """The same of meter points, added up: whole spans of one from its rollups, cut ones and peaks of several from slots."""
         spans = list(local(resolution, zone, start_ms, end_ms))
-        found = {start: Used(start, end, points=len(slugs)) for start, end in spans}
+        found = {start: Used(max(start, start_ms), min(end, end_ms), points=len(slugs)) for start, end in spans}
+        cut = [found[start] for start, end in spans if start < start_ms or end > end_ms]
         if spans:
             for rollups in (await self._ledger.rollups(slugs, resolution, spans[0][0], spans[-1][1])).values():
                 for each in rollups:
                     used = found.get(each.start_ms)
-                    if used is not None:
+                    if used is not None and used not in cut:
                         used.mwh += each.mwh
                         used.covered_ms += each.covered_ms
-                        used.peak_mw = each.peak_15_mwh * 4 if each.peak_15_mwh is not None and len(slugs) == 1 else None
+                        used.peak_mw = None if each.peak_15_mwh is None else each.peak_15_mwh * 4
+        for used in cut:
+            used.mwh, used.covered_ms = await self._sum(slugs, used.start_ms, used.end_ms)
+        for some in [[used] for used in cut] if len(slugs) == 1 else [list(found.values())] if found else []:
+            sheets = await self._ledger.sheets(slugs, some[0].start_ms, some[-1].end_ms)
+            await asyncio.to_thread(_peaks, list(sheets.values()), some)
         return list(found.values())
 
     async def costed(self, location: str, found: Sequence[Used]) -> str | None:
@@ -127,10 +136,31 @@ class Consumption:
 
     async def total(self, location: str, start_ms: int, end_ms: int) -> tuple[int, int]:
         """mWh within [start, end), and for how long anything was known, in ms of all meter points together."""
-        slugs = metering(self._ledger.points, location)
+        return await self._sum(metering(self._ledger.points, location), start_ms, end_ms)
+
+    async def _sum(self, slugs: Sequence[str], start_ms: int, end_ms: int) -> tuple[int, int]:
         sheets = await self._ledger.sheets(slugs, start_ms, end_ms)
         found = [total(sheets[slug], start_ms, end_ms) for slug in slugs]
         return sum(mwh for mwh, _ in found), sum(covered for _, covered in found)
+
+
+def _peaks(points: Sequence[Iterable[Sheet]], spans: Sequence[Used]) -> None:
+    """Put beside each span the highest mean power of meter points together, in quarter-hours within it that all of them know."""
+    found: dict[int, list[int]] = {}
+    for sheet in chain.from_iterable(points):
+        covers = zip(sheet.measured_ms, sheet.estimated_ms, sheet.reset_ms, strict=True)
+        for at, (mwh, cover) in enumerate(zip(sheet.mwh, covers, strict=True)):
+            begins_ms = sheet.start_ms + at * sheet.slot_ms
+            quarter = found.setdefault(begins_ms - begins_ms % QUARTER_MS, [0, 0])
+            quarter[0] += mwh
+            quarter[1] += sum(cover)
+    starts = [used.start_ms for used in spans]
+    for used in spans:
+        used.peak_mw = None
+    for at_ms, (mwh, covered_ms) in found.items():
+        used = spans[max(bisect_right(starts, at_ms) - 1, 0)]
+        if covered_ms == QUARTER_MS * len(points) and used.start_ms <= at_ms <= used.end_ms - QUARTER_MS:
+            used.peak_mw = max(used.peak_mw or 0, mwh * 4)
 
 
 def total(sheets: Iterable[Sheet], start_ms: int, end_ms: int) -> tuple[int, int]:

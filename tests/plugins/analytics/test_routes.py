@@ -179,3 +179,16 @@ async def test_the_live_socket_hears_of_the_balance(house: AnalysedHouse) -> Non
     today = heard[0].payload["today"]
     assert (today["end"], today["generation_kwh"]) == ("2026-04-09T12:00:00+02:00", "16.000000")
     assert msgspec.json.encode(heard[0].payload)
+
+
+async def test_spans_are_cut_where_asked_and_several_meter_points_peak_together(house: AnalysedHouse) -> None:
+    house.devices.locations.put(Location("block", "Block", "building"))
+    for slug, quarters in (("a", (100_000, 300_000, 0, 0)), ("b", (100_000, 200_000, 0, 0))):
+        house.ledger.point(slug, Role.GRID_IMPORT, "block")
+        house.fill(slug, "2026-04-08T00:00", "2026-04-10T00:00", *quarters)
+    span = {"start": "2026-04-08T12:00:00+02:00", "end": "2026-04-09T18:00:00+02:00"}
+    found = await house.get("/locations/block/energy/consumption", **span)
+    assert [(each["start"][8:13], each["end"][8:13], each["consumption_kwh"], each["peak_kw"]) for each in found["items"]] == [
+        ("08T12", "09T00", "8.400000", "2.000000"), ("09T00", "09T18", "12.600000", "2.000000"),
+    ]  # fmt: skip
+    assert found["consumption_kwh"] == "21.000000"
