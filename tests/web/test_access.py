@@ -20,7 +20,7 @@ from ohmstead.web.origin import Origins
 from tests.web.house import House, data, problem
 
 OPEN = {"/", "/health", "/ready", "/api/v1/health", "/api/v1/ready", "/login", "/sign-out", "/page/{name}",
-        "/api/v1/notifications/unsubscribe/{token}"}
+        "/api/v1/notifications/unsubscribe/{token}", "/api/v1/webhooks/{secret}"}
 SCOPES = {"read", "write", "admin", "ingest", ANYONE}
 
 

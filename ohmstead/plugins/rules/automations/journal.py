@@ -44,8 +44,9 @@ class Journal:
         self._wake.set()
 
     def waits(self, run: Run) -> None:
-        """A run waits: it must outlive a restart."""
+        """A run waits: it must outlive a restart, and so must that it was set off."""
         self._waiting[run.id] = run
+        self._told[run.automation.id] = run.automation
         self._wake.set()
 
     def ended(self, run: Run) -> None:

@@ -1,0 +1,126 @@
+"""Automations on a hub as it runs: the demo house obeys, and kill -9 in a delay costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.fakes.running import RunningHub, free_port
+
+DEMO = """
+mqtt: {{broker: embedded, port: {port}}}
+integrations:
+  house: {{type: demo_house, days: 0, every: 1s}}
+"""
+
+
+async def say(hub: RunningHub, device: str, **values: Any) -> None:
+    body = {"device_id": device, "timestamp": datetime.now(UTC).isoformat(), **values}
+    async with hub.client() as session, session.post("/api/v1/telemetry", json=body) as answer:
+        assert answer.status < 300, await answer.text()
+
+
+async def post(hub: RunningHub, path: str, body: Any = None) -> Any:
+    async with hub.client() as session, session.post(f"/api/v1{path}", json=body) as answer:
+        assert answer.status < 300, await answer.text()
+        return (await answer.json())["data"]
+
+
+async def trace(hub: RunningHub, id_: str, of: Callable[[dict[str, Any]], bool], within_s: float = 15.0) -> dict[str, Any]:
+    """The newest run of an automation, once it is as it should be."""
+    until = time.monotonic() + within_s
+    while True:
+        found = await hub.get(f"/automations/{id_}/traces")
+        if found and of(found[0]):
+            return found[0]  # type: ignore[no-any-return]
+        assert time.monotonic() < until, found
+        await asyncio.sleep(0.05)
+
+
+def waits_at(place: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda run: run["waits_at"] == place and run["result"] == "running"
+
+
+def done(run: dict[str, Any]) -> bool:
+    return run["ended"] is not None
+
+
+async def test_the_shipped_blueprints_on_the_demo_house(hub: Callable[..., RunningHub]) -> None:
+    house = hub(
+        DEMO.format(port=free_port())
+        + """
+automations:
+  car: {blueprint: car_on_surplus, inputs: {charger: D1, meter: roof, start_after: 0s, stop_after: 0s}}
+  shed: {blueprint: shed_load_before_peak, inputs: {load: plug_desk, meter: roof, peak: 9000, back: 4000, after: 0s, rest: 1s}}
+  washer: {blueprint: washing_machine_finished, inputs: {plug: wash, for: 0s}}
+  standby: {blueprint: standby_watch, inputs: {plug: plug_tv, from: 0, to: 5000, for: 2s}}
+  pump: {blueprint: heat_pump_cheapest_hours, inputs: {heat_pump: ev}}
+"""
+    )
+    await house.start()
+    switched = await trace(house, "standby", done)
+    assert [step["result"] for step in switched["steps"]] == ["acknowledged", "sent"]
+    await say(house, "roof", power=-2500)
+    await trace(house, "car", waits_at("action 2"))
+    await say(house, "roof", power=9500)
+    ended = await trace(house, "car", done)
+    assert [step["result"] for step in ended["steps"]] == ["acknowledged", "happened", "acknowledged"]
+    assert ended["steps"][2]["saw"] == {"D1.switch": "off"}
+    shed = await trace(house, "shed", lambda run: bool(run["steps"]))
+    assert (shed["steps"][0]["saw"], shed["steps"][0]["result"]) == ({"plug_desk.switch": "off"}, "acknowledged")
+    assert [each["id"] for each in await house.get("/automations")] == ["car", "pump", "shed", "standby", "washer"]
+    assert house.stop() == 0
+    assert "Traceback" not in house.log.read_text()
+
+
+async def test_kill_9_in_a_delay_and_in_a_wait(hub: Callable[..., RunningHub]) -> None:
+    house = hub(
+        """
+automations:
+  waits:
+    trigger: [{state: m.power, above: 10}]
+    action:
+      - set: {state: out.mode, value: began}
+      - delay: 3s
+      - wait_for: {state: m.power, below: 5}
+      - set: {state: out.mode, value: ended}
+"""
+    )
+    await house.start()
+    await say(house, "m", power=20)
+    before = await trace(house, "waits", waits_at("action 2"))
+    await asyncio.sleep(0.5)  # the journal rests a tenth of a second
+    house.kill()
+    await house.start()
+    assert (await trace(house, "waits", waits_at("action 3")))["run"] == before["run"]
+    await asyncio.sleep(0.5)
+    house.kill()
+    await house.start()
+    await trace(house, "waits", waits_at("action 3"))
+    await say(house, "m", power=1)
+    ended = await trace(house, "waits", done)
+    assert (ended["run"], ended["result"]) == (before["run"], "done")
+    assert [step["result"] for step in ended["steps"]] == ["done", "done", "happened", "done"]
+    assert [each["count"] for each in await house.get("/automations")] == [1]
+    assert house.stop() == 0
+
+
+async def test_made_over_the_api_and_called_by_a_webhook(hub: Callable[..., RunningHub]) -> None:
+    house = hub()
+    await house.start()
+    secret = "kV3pZ9xQ2mW7tR5yB8nC4d"
+    await post(house, "/automations", {"id": "door", "trigger": {"webhook": secret}, "action": {"set": {"state": "door.mode", "value": "{{ trigger.body }}"}}})
+    house.kill()
+    await house.start()
+    async with house.client() as session:
+        session.headers.pop("Authorization")
+        async with session.post(f"/api/v1/webhooks/{secret}", data=b"open") as answer:
+            assert answer.status == 202
+        async with session.post("/api/v1/webhooks/kV3pZ9xQ2mW7tR5yB8nC4e", data=b"open") as answer:
+            assert answer.status == 404
+    ended = await trace(house, "door", done)
+    assert ended["steps"][0]["saw"] == {"door.mode": "open"}
+    assert house.stop() == 0
