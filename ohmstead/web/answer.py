@@ -79,7 +79,10 @@ class Answers:
             piece = await anext(pieces, b"")
             await response.prepare(exchange.request)
             while piece and exchange.request.method != "HEAD":
-                await self._clock.timeout(response.write(piece), WRITE_WAIT_S)
+                try:
+                    await self._clock.timeout(response.write(piece), WRITE_WAIT_S)
+                except ConnectionError:
+                    return response  # who asked went away, which is no failure here
                 piece = await anext(pieces, b"")
         await response.write_eof()
         return response

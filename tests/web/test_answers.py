@@ -81,6 +81,8 @@ async def pieces(call: Call) -> Reply:
             raise ValueError("the disk is gone")
         if call.path["how"] == "cut":
             raise errors.Unavailable("the disk fell asleep")
+        while call.path["how"] == "endless":
+            yield b"more," * 10_000
         yield b"two"
 
     return Reply(stream=source(), content_type="text/csv", headers={"Content-Disposition": "attachment"})
@@ -210,6 +212,15 @@ async def test_streams(house: House, caplog: pytest.LogCaptureFixture) -> None:
         assert (response.status, (await problem(response))["message"]) == (503, "the disk sleeps")
     async with house.client.head("/api/v1/pieces/whole") as response:
         assert (response.status, await response.read()) == (200, b"")
+
+
+async def test_who_goes_away_amid_a_stream_is_no_failure(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    response = await house.client.get("/api/v1/pieces/endless")
+    assert (await response.content.readany()).startswith(b"one,")
+    response.close()
+    async with house.client.get("/api/v1/pieces/whole") as response:
+        assert await response.text() == "one,two"
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_own_types(house: House) -> None:
