@@ -28,7 +28,8 @@ def prices(path: Path, zone: str | None = None) -> Iterator[Found]:
         header = [cell.strip().strip('"').lower() for cell in head.split(delimiter)]
         table = csv.reader(file, delimiter=delimiter)
         if not {"start", "price"} <= set(header) <= set(COLUMNS):
-            raise Invalid(f"{path.name}: expected the columns start and price, and end if need be, not {', '.join(header)[:200] or 'nothing'}")
+            found = ", ".join(header)[:200] or "nothing"
+            raise Invalid(f"{path.name}: expected the columns start and price, and end if need be, not {found}")
         for cells in table:
             place = f"line {table.line_num + 1}"
             try:

@@ -57,7 +57,7 @@ class HistoryPlugin:
         """Rollups every minute; retention by night."""
         return [
             Job("rollups", self.roll_up, every_s=60, description="derive five-minute, hourly and daily rollups"),
-            Job("retention", self.retain, cron="17 3 * * *", description="delete what is older than retention: says, raw readings once they are archived"),
+            Job("retention", self.retain, cron="17 3 * * *", description="delete what retention: lets go, raw readings once archived"),
             Job("status-history", self.prune, cron="41 3 * * *", description="delete status changes older than a year"),
         ]
 
