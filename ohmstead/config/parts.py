@@ -20,7 +20,7 @@ from ohmstead.core.errors import ConfigError, Conflict
 from ohmstead.core.events import AccessDenied
 from ohmstead.core.hub import Hub
 from ohmstead.core.loader import Plugin
-from ohmstead.core.plugin import Importer, Integration, Section, Tables
+from ohmstead.core.plugin import Importer, Integration, RuleKind, Section, Tables
 from ohmstead.integrations import dsmr, eastron, mqtt_topics, price_feeds, shelly_gen2
 from ohmstead.integrations.csv_file import CsvFile
 from ohmstead.integrations.demo_house import DemoHouse
@@ -53,6 +53,7 @@ from ohmstead.plugins.protocols import Protocols
 from ohmstead.plugins.protocols.mqtt import Mqtt
 from ohmstead.plugins.reports.plugin import ReportsPlugin
 from ohmstead.plugins.rules.alerts.plugin import AlertsPlugin
+from ohmstead.plugins.rules.automations.foreign import elsewhere
 from ohmstead.plugins.rules.automations.plugin import AutomationsPlugin
 from ohmstead.plugins.rules.backtest.backtest import Backtest
 from ohmstead.plugins.rules.backtest.plugin import BacktestPlugin
@@ -186,7 +187,7 @@ class Parts:
         for plugin, kind in self.hub.plugins.collect("ohmstead_tariffs"):
             self._take(plugin, self.tariffs.add_kind, kind)
         for plugin, part in self.hub.plugins.collect("ohmstead_rules"):
-            self._take(plugin, self.automating.automations.kinds.add, part)
+            self._take(plugin, self._add_kind if plugin.shipped else self._add_foreign_kind, part)
         sections: dict[str, Section] = {section.key: section for section in SECTIONS}
         for plugin, section in self.hub.plugins.collect("ohmstead_sections", hub=self.hub):
             if sections.setdefault(section.key, section) is not section:
@@ -199,6 +200,12 @@ class Parts:
             if integrations.setdefault(integration.type, entry) is not entry:
                 self._turn_away(plugin, f"its integration {integration.type!r} is declared already")
         return Known(sections, integrations)
+
+    def _add_kind(self, kind: RuleKind) -> None:
+        self.automating.automations.kinds.add(kind)
+
+    def _add_foreign_kind(self, kind: RuleKind) -> None:
+        self._add_kind(elsewhere(kind, self.hub.second))
 
     def _take(self, plugin: Plugin, take: Callable[[Any], None], thing: Any) -> None:
         try:

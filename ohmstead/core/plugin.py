@@ -321,7 +321,8 @@ class Hooks:
     def ohmstead_rules(self) -> RuleKind | Iterable[RuleKind]:
         """Called before the configuration is checked. Returns kinds of parts of automations. A plugin that raises is quarantined.
 
-        Of a plugin that does not ship with Ohmstead only actions are taken; they run on the second loop.
+        Of a plugin that does not ship with Ohmstead only actions are taken. They run on the second loop, at most 30 s:
+        `await compile(options, None)(facts)`, where the facts are what set the run off; the answer is in the trace.
 
         Example: `return RuleKind("action", "siren", SCHEMA, compile_siren, "sound the siren")`
         """

@@ -124,3 +124,40 @@ async def test_made_over_the_api_and_called_by_a_webhook(hub: Callable[..., Runn
     ended = await trace(house, "door", done)
     assert ended["steps"][0]["saw"] == {"door.mode": "open"}
     assert house.stop() == 0
+
+
+SIREN = """
+import threading
+import voluptuous as vol
+from ohmstead.core.plugin import RuleKind, hookimpl
+
+def compile_siren(options, build):
+    async def act(facts):
+        if options["siren"] == "broken":
+            raise KeyError("fuse")
+        return f"{threading.current_thread().name} wails {options['siren']} times for {facts['by']}"
+    return act
+
+@hookimpl
+def ohmstead_rules():
+    return RuleKind("action", "siren", {vol.Required("siren", description="how often"): str}, compile_siren, "sound the siren")
+"""
+SPY = SIREN.replace('"action", "siren"', '"condition", "spy"')
+
+
+async def test_ohmstead_rules(hub: Callable[..., RunningHub]) -> None:
+    house = hub("""
+automations:
+  alarm: {action: [{siren: "3"}]}
+  broken: {action: [{siren: broken}]}
+""")
+    (house.folder / "plugins").mkdir()
+    (house.folder / "plugins" / "siren.py").write_text(SIREN)
+    (house.folder / "plugins" / "spy.py").write_text(SPY)
+    await house.start()
+    ran = await post(house, "/automations/alarm/run")
+    assert (ran["result"], ran["steps"][0]["result"]) == ("done", "plugins wails 3 times for owner")
+    assert (await post(house, "/automations/broken/run"))["result"] == "failed"
+    [spy] = [plugin for plugin in await house.get("/plugins") if plugin["name"] == "spy"]
+    assert "plugins may add actions" in spy["quarantined"]
+    assert house.stop() == 0
