@@ -30,7 +30,7 @@ class Commands:
         self._hub, self._devices, self._within_s = hub, devices, within_s
         self.arbiter = Arbiter(hub.clock)
         self.limits = Limits(hub.clock, hub.states, devices)
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns: dict[str, asyncio.Lock] = {}  # by device
 
     async def send(self, command: Command, who: str = "api", attempts: int = 1) -> dict[str, Any]:
         """Send it and wait for the report: result `acknowledged` with what was reported, or `unconfirmed`.
@@ -41,17 +41,15 @@ class Commands:
         """
         began = self._hub.clock.monotonic()
         result, reason = "failed", "it was given up"
-        turn = self._turns.setdefault(command.device, asyncio.Lock())
         try:
-            async with turn:
+            self._devices.entry(command.device)
+            async with self._turns.setdefault(command.device, asyncio.Lock()):
                 state = await self._tried(command, attempts if command.capability in ABSOLUTE else 1)
             result, reason = ("unconfirmed", "it did not report it") if state is None else ("acknowledged", "")
         except OhmsteadError as error:
             result, reason = ("failed" if isinstance(error, Unavailable) else "refused"), str(error)
             raise
         finally:
-            if not turn.locked():
-                self._turns.pop(command.device, None)
             took_ms = round((self._hub.clock.monotonic() - began) * 1000)
             done = CommandDone(command.device, command.capability, command.quantity, command.value, who, result, reason, took_ms)
             self._hub.bus.publish(done)
