@@ -19,7 +19,9 @@ async def main(folder: Path, port: int, protocol: int) -> None:
     hub = parts.hub
     parts.discover()
     await parts.storage.open(parts.tables())
-    await parts.devices.open()
+    for room in (parts.audit, parts.devices, parts.people, parts.tariff_records, parts.ledger, parts.billing, parts.alerting,
+                 parts.automating.automations):  # fmt: skip
+        await room.open()
     hub.connect(parts.storage, parts.devices, parts.protocols.context)
     hub.routes()
     await hub.start()
@@ -33,6 +35,7 @@ async def main(folder: Path, port: int, protocol: int) -> None:
     parts.mqtt.hold()
     await hub.stop()
     await parts.devices.close()
+    await parts.audit.close()
     await parts.storage.close()
     await parts.mqtt.stop()
     await parts.protocols.close()
