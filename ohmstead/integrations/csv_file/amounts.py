@@ -17,7 +17,7 @@ from ohmstead.core.clock import EARLIEST_MS, LATEST_MS, from_ms, to_ms
 from ohmstead.core.errors import Invalid, Unsupported
 from ohmstead.core.plugin import Found, PeriodRow, RegisterRow
 from ohmstead.integrations.csv_file.columns import place
-from ohmstead.integrations.csv_file.rows import EMPTY, opened
+from ohmstead.integrations.csv_file.rows import EMPTY, numbered, opened
 from ohmstead.integrations.csv_file.stamps import NEXT, Stamps, zone_info
 
 PERIODS, REGISTERS = "periods", "registers"
@@ -85,16 +85,11 @@ class _File:
         self._waiting: tuple[int, Decimal | None, bool, str] | None = None
 
     def rows(self, table: Any) -> Iterator[Found]:
-        while True:
-            try:
-                cells = next(table, None)
-            except csv.Error as error:
-                yield f"line {table.line_num}: {error}"
-                continue
-            if cells is None:
-                break
-            if cells:
-                yield from self._row(cells, f"line {table.line_num}")
+        for line, cells in numbered(table):
+            if isinstance(cells, str):
+                yield f"{line}: {cells}"
+            else:
+                yield from self._row(cells, line)
         if self._waiting is not None and self._waiting[1] is not None:
             yield f"{self._waiting[3]}: the last period has no end; add a line with the time of its end, or give its length"
 

@@ -62,16 +62,11 @@ class _File:
         self._last_ms: dict[tuple[str, str], int] = {}
 
     def rows(self, table: Any) -> Iterator[Found]:
-        while True:
-            try:
-                cells = next(table, None)
-            except csv.Error as error:
-                yield f"line {table.line_num}: {error}"
-                continue
-            if cells is None:
-                break
-            if cells:
-                yield from self._row(cells, f"line {table.line_num}")
+        for line, cells in numbered(table):
+            if isinstance(cells, str):
+                yield f"{line}: {cells}"
+            else:
+                yield from self._row(cells, line)
         for row in self._waiting.values():
             yield f"{row.place}: the last {row.quantity} of {row.device} has no end; it was left out"
 
@@ -143,6 +138,20 @@ class _File:
             yield ImportRow(device, name, begun.value, at_ms, begun.at_ms, begun.place)
         if value is not None:
             self._waiting[key] = ImportRow(device, name, value, at_ms, None, line)
+
+
+def numbered(table: Any) -> Iterator[tuple[str, list[str] | str]]:
+    """The rows of a csv.reader that hold anything, each with where it stood ("line 14"); a str is what is wrong with it."""
+    while True:
+        try:
+            cells = next(table, None)
+        except csv.Error as error:
+            yield f"line {table.line_num}", str(error)
+            continue
+        if cells is None:
+            return
+        if cells:
+            yield f"line {table.line_num}", cells
 
 
 @contextmanager
