@@ -8,7 +8,7 @@ import pytest
 import voluptuous as vol
 
 from ohmstead.core.errors import Conflict, Invalid, NotFound
-from ohmstead.core.model import Device, Series
+from ohmstead.core.model import Device, DeviceStatus, Series
 from ohmstead.core.quantity import Kind, Quantity
 from ohmstead.plugins.rules.alerts.rule import RULE
 from ohmstead.plugins.rules.templates import Templates
@@ -131,6 +131,24 @@ async def test_tags_and_locations_follow_devices_that_come_and_go(house: Alerted
     house.devices.update(entry, Device("D1", "Lamp"))
     await house.catch_up()
     assert [alert["device"] for alert in await house.open_alerts()] == ["D2"]
+
+
+async def test_a_location_that_moves_takes_its_devices_along(house: AlertedHouse) -> None:
+    for body in ({"id": "west"}, {"id": "east"}, {"id": "shed", "parent": "west"}):
+        await house.ask("POST", "/locations", body)
+    house.devices.add(Device("D1", "Saw", location="shed"))
+    await house.state(**{place: {"location": place, "quantity": "power", "above": 5} for place in ("west", "east")},
+                      gone={"kind": "offline", "location": "east"})  # fmt: skip
+    await house.say("D1", "power", 10.0)
+    assert [alert["rule"] for alert in await house.open_alerts()] == ["west"]
+    await house.ask("PUT", "/locations/shed", {"parent": "east"})
+    await house.say("D1", "power", 10.0, after_s=1)
+    house.devices.statuses.report(house.devices.entry("D1"), DeviceStatus.OFFLINE, "silent")
+    await house.catch_up()
+    assert {alert["rule"] for alert in await house.open_alerts()} == {"east", "gone"}
+    await house.ask("PUT", "/locations/shed", {"parent": "west"})
+    await house.say("D1", "power", 10.0, after_s=900)
+    assert [alert["rule"] for alert in await house.open_alerts()] == ["west"]
 
 
 async def test_evaluating_by_hand_says_what_and_why(home: AlertedHouse) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ohmstead.core.events import ConfigReloaded, DeviceChanged
+from ohmstead.core.events import ConfigReloaded, DeviceChanged, LocationChanged
 from ohmstead.core.model import State
 from ohmstead.core.quantity import Quantities
 from ohmstead.plugins.ledger.events import LedgerChanged
@@ -33,8 +33,8 @@ class Readings:
         self._selecting: dict[str, Rule] = {}
 
     def listen(self, subscribe: Callable[[Any, Callable[[Any], object]], object]) -> None:
-        """Follow devices that come, go and change, and meter points that others measure now."""
-        for event in (DeviceChanged, ConfigReloaded, LedgerChanged):
+        """Follow devices that come, go and change, locations that move, and meter points that others measure now."""
+        for event in (DeviceChanged, ConfigReloaded, LocationChanged, LedgerChanged):
             subscribe(event, self._look)
 
     def start(self, rule: Rule) -> None:
@@ -98,7 +98,7 @@ class Readings:
         state = self._state(address)
         return self._quantities[address.partition(".")[2]].unit if state is None else state.series.unit
 
-    def _look(self, event: DeviceChanged | ConfigReloaded | LedgerChanged) -> None:
+    def _look(self, event: DeviceChanged | ConfigReloaded | LocationChanged | LedgerChanged) -> None:
         """Expand the rules again whose devices may be others now."""
         for rule in self._selecting.values():
             if isinstance(event, LedgerChanged) and "meter_point" not in rule.options:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ohmstead.core.events import ConfigReloaded, DeviceChanged, DeviceStatusChanged
+from ohmstead.core.events import ConfigReloaded, DeviceChanged, DeviceStatusChanged, LocationChanged
 from ohmstead.plugins.rules.alerts.alerts import Alerts
 from ohmstead.plugins.rules.alerts.fact import Fact
 from ohmstead.plugins.rules.alerts.rule import OFFLINE, Rule
@@ -29,9 +29,9 @@ class Statuses:
         self._rules: dict[str, Rule] = {}
 
     def listen(self, subscribe: Callable[[Any, Callable[[Any], object]], object]) -> None:
-        """Follow statuses, and devices that come, go and change."""
+        """Follow statuses, devices that come, go and change, and locations that move."""
         subscribe(DeviceStatusChanged, self._moved)
-        for event in (DeviceChanged, ConfigReloaded):
+        for event in (DeviceChanged, ConfigReloaded, LocationChanged):
             subscribe(event, self._look)
 
     def start(self, rule: Rule) -> None:
@@ -83,7 +83,7 @@ class Statuses:
         for gate in tuple(self._by_device.get(event.device, ())):
             gate.look(event.new.value, event.at_ms)
 
-    def _look(self, event: DeviceChanged | ConfigReloaded) -> None:
+    def _look(self, event: DeviceChanged | ConfigReloaded | LocationChanged) -> None:
         for rule in self._rules.values():
             if isinstance(event, DeviceChanged) and not self._selection.may_change(rule) and event.change == "changed":
                 continue
