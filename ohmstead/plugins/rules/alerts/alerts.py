@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 1.0
 GROUP = 200  # facts or alerts of one transaction
+KEPT_MS = 731 * 86_400_000  # how long a resolved alert is remembered: two years, so that a year can be laid beside the one before
 JUMP_MS = 5_000  # time of day and waiting time apart by more: somebody set the clock
 EVENTS: Mapping[str, type[events.AlertStep]] = {
     "triggered": events.AlertTriggered, "acknowledged": events.AlertAcknowledged, "resolved": events.AlertResolved,
@@ -265,6 +266,13 @@ class Alerts:
         """Lines of an alert's history: at_ms, what, who, text."""
         async with self._storage.read() as conn:
             return await self._book.history(conn, id_)
+
+    async def prune(self) -> int:
+        """Forget what was resolved long ago; how many. Nothing while the clock is not trusted."""
+        gone, before_ms = 0, self._clock.now_ms() - KEPT_MS
+        while self._clock.trusted and (count := await self._storage.write(lambda tx: self._book.prune(tx, before_ms))):
+            gone += count
+        return gone
 
     async def _step(self, id_: int, move: Callable[[Alert], Step]) -> Alert:
         async with self._turn:

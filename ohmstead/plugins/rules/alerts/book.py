@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.rules.alerts.alert import Alert, Status, Step
@@ -15,6 +15,7 @@ from ohmstead.plugins.rules.tables import alert_events, alerts
 
 COLUMNS = ("rule", "subject", "open_key", "severity", "device", "triggered_ms", "due_ms")
 FILTERS = ("rule", "status", "severity", "device")
+CHUNK = 500  # alerts a transaction deletes
 
 
 class AlertBook:
@@ -76,6 +77,17 @@ class AlertBook:
         ]
         if rows:
             await insert_rows(tx, alert_events, rows)
+
+    async def prune(self, tx: AsyncConnection, before_ms: int) -> int:
+        """Delete some of those that are resolved and of which nothing was noted since an instant, with their history; how many."""
+        later = select(alert_events.c.id).where(
+            alert_events.c.tenant_id == self._tenant_id, alert_events.c.alert_id == alerts.c.id, alert_events.c.at_ms >= before_ms
+        )
+        old = select(alerts.c.id).where(self._mine, alerts.c.open_key.is_(None), alerts.c.triggered_ms < before_ms, ~later.exists())
+        ids = list(await tx.scalars(old.order_by(alerts.c.id).limit(CHUNK)))
+        await tx.execute(delete(alert_events).where(alert_events.c.tenant_id == self._tenant_id, alert_events.c.alert_id.in_(ids)))
+        await tx.execute(delete(alerts).where(self._mine, alerts.c.id.in_(ids)))
+        return len(ids)
 
 
 def _row(made: Alert) -> dict[str, Any]:

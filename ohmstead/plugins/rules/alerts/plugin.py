@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ohmstead.core.errors import Invalid
 from ohmstead.core.events import DeviceChanged
-from ohmstead.core.plugin import Section, Tables, hookimpl
+from ohmstead.core.plugin import Job, Section, Tables, hookimpl
 from ohmstead.core.route import Route
 from ohmstead.core.validate import slug
 from ohmstead.plugins.rules.alerts.alert_routes import AlertRoutes
@@ -86,6 +86,11 @@ class AlertsPlugin:
     def ohmstead_routes(self, hub: Hub) -> list[Route]:
         """`/rules` and `/alerts`."""
         return [*RuleRoutes(self.rules, self.alerts, hub.clock).all(), *AlertRoutes(self.alerts, hub.clock).all()]
+
+    @hookimpl
+    def ohmstead_jobs(self, hub: Hub) -> list[Job]:
+        """Forgetting what is old."""
+        return [Job("alerts", self.alerts.prune, cron="43 3 * * *", description="forget alerts that were resolved two years ago")]
 
     def watch(self, hub: Hub) -> None:
         """Hear of all that rules may be about, from now on."""

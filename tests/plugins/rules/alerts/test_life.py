@@ -227,3 +227,25 @@ async def test_the_list_has_filters_and_pages(home: AlertedHouse) -> None:
     assert [alert["rule"] for alert in await home.get("/alerts", severity="low")] == ["cold"]
     assert len(await home.get("/alerts", device="D1")) == 2
     assert home.alerts.active() == {"low": 1, "medium": 5, "high": 0, "critical": 0}
+
+
+async def test_what_was_resolved_long_ago_is_forgotten(house: AlertedHouse) -> None:
+    await house.state(hot=HOT, cold={"device": "D2", "quantity": "temperature", "below": 5})
+    for device, value in (("D1", 60.0), ("D1", 20.0), ("D2", 1.0)):
+        await house.say(device, "temperature", value, after_s=1)
+    house.clock.set(house.clock.now_ms() + 400 * 86_400_000)
+    await house.say("D1", "temperature", 60.0)
+    await house.say("D1", "temperature", 20.0, after_s=1)
+    assert await house.alerts.prune() == 0
+    first, _, kept = sorted(alert["id"] for alert in await house.get("/alerts"))
+    house.clock.set(house.clock.now_ms() + 340 * 86_400_000)
+    assert await house.alerts.prune() == 1
+    assert [(alert["id"], alert["rule"], alert["status"]) for alert in await house.get("/alerts")] == [
+        (kept, "hot", "resolved"), (first + 1, "cold", "triggered"),
+    ]  # fmt: skip
+    with pytest.raises(NotFound):
+        await house.get(f"/alerts/{first}")
+    assert (len(await house.alerts.history(first)), len(await house.alerts.history(kept))) == (0, 2)
+    await house.ask("POST", f"/alerts/{kept}/comment", {"text": "it was the sun"})
+    house.clock.set(house.clock.now_ms() + 500 * 86_400_000)
+    assert await house.alerts.prune() == 0
