@@ -76,7 +76,7 @@ def put_back(parts: Parts, source: Path, passphrase: str | None) -> Kept:
 
 def is_sealed(source: Path) -> bool:
     """Whether it takes a passphrase to open it; ConfigError when it cannot be read."""
-    from ohmstead.plugins.storage.backup import MAGIC
+    from ohmstead.plugins.storage.package import MAGIC
 
     try:
         with source.open("rb") as file:

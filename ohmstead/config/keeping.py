@@ -1,4 +1,4 @@
-"""`backup:` in the YAML: the house backed up by itself, every day and between, for as long as wanted."""
+"""`backup:` in the YAML: the house backed up by itself, whole every day and its changes between, for as long as wanted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import voluptuous as vol
 from ohmstead.config.backups import subject
 from ohmstead.core import validate
 from ohmstead.core.clock import from_ms
+from ohmstead.core.errors import ConfigError
 from ohmstead.core.plugin import Job, Section, hookimpl
 
 if TYPE_CHECKING:
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DAILY, BETWEEN = "daily", "between"
 NEVER = "never"
 FOLDER = "backups"  # which no backup takes along
 STAMP = "%Y%m%dT%H%M%SZ"
-NAME = re.compile(r"ohmstead-(\d{8}T\d{6}Z)-(?:daily|between)\.backup")
+NAME = re.compile(r"ohmstead-(\d{8}T\d{6}Z)(?:-since-(\d{8}T\d{6}Z))?\.backup")  # the second: of the full one that an increment needs
 
 
 def time_of_day(value: Any) -> tuple[int, int]:
@@ -50,7 +49,7 @@ def a_day_or_more(value: Any) -> float:
 SCHEMA = {
     vol.Optional("folder", description="where to; data/backups unless given. Better another disk"): validate.text,
     vol.Optional("at", default="02:00", description="when the daily one is made, in the house's time zone"): time_of_day,
-    vol.Optional("every", default="6h", description='how often between; "never": only the daily one'):
+    vol.Optional("every", default="6h", description='how often what changed since, between; "never": only the daily one'):
         validate.one_of("1h", "2h", "3h", "4h", "6h", "8h", "12h", NEVER),
     vol.Optional("keep", default="30d", description="how long they are kept; the newest always is"): a_day_or_more,
     vol.Optional("passphrase", description="seal them with it; a text, better a !secret"): validate.text,
@@ -76,12 +75,12 @@ class KeepingPlugin:
         if self._given is None:
             return []
         (hour, minute), every = self._given["at"], self._given["every"]
-        jobs = [Job("backup", partial(self.run, DAILY), cron=f"{minute} {hour} * * *", description="back up the whole house")]
+        jobs = [Job("backup", self.full, cron=f"{minute} {hour} * * *", description="back up the whole house")]
         if every != NEVER:
             step = int(every.removesuffix("h"))
             hours = ",".join(str(each % 24) for each in range(hour + step, hour + 24, step))
             cron = f"{minute} {hours} * * *"
-            jobs.append(Job("backup-between", partial(self.run, BETWEEN), cron=cron, description="the same during the day"))
+            jobs.append(Job("backup-between", self.increment, cron=cron, description="back up what changed since the last full one"))
         return jobs
 
     async def apply(self, given: Mapping[str, Any] | None) -> None:
@@ -102,26 +101,64 @@ class KeepingPlugin:
         if inside and FOLDER not in folder.parts:
             yield (("folder",), f"every backup would take along those before it; choose another place, or call the folder {FOLDER}")
 
-    async def run(self, kind: str) -> str:
-        """Make one, read it again, then delete those that are too old; its file. ConfigError."""
+    async def full(self) -> str:
+        """Back up everything; the file. ConfigError."""
+        return await self._make(await self._place(), None)
+
+    async def increment(self) -> str:
+        """Back up what changed since the newest full backup, or everything where that one does not serve; the file. ConfigError."""
+        folder = await self._place()
+        full = await asyncio.to_thread(newest_full, folder)
+        if full is not None:
+            try:
+                return await self._make(folder, full)
+            except ConfigError as error:
+                log.warning("%s; a full backup is made instead", error)
+        return await self._make(folder, None)
+
+    async def _place(self) -> Path:
+        assert self._given is not None
+        folder = self._folder(self._given)
+        await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    async def _make(self, folder: Path, full: Path | None) -> str:
+        """Make one, read it again, then delete those that are too old."""
         from ohmstead.plugins.storage.backup import backup
 
         assert self._given is not None
-        hub = self._parts.hub
-        folder = self._folder(self._given)
-        await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-        target = folder / f"ohmstead-{from_ms(hub.clock.now_ms()):{STAMP}}-{kind}.backup"
-        manifest = await backup(subject(self._parts), target, hub.clock, self._given.get("passphrase"))
-        gone = await asyncio.to_thread(prune, folder, hub.clock.now(), self._given["keep"])
+        clock, stamp = self._parts.hub.clock, f"{from_ms(self._parts.hub.clock.now_ms()):{STAMP}}"
+        since = "" if full is None else f"-since-{_stamps(full)[0]}"
+        target = folder / f"ohmstead-{stamp}{since}.backup"
+        manifest = await backup(subject(self._parts), target, clock, self._given.get("passphrase"), full)
+        gone = await asyncio.to_thread(prune, folder, clock.now(), self._given["keep"])
         log.info("backup %s is made and verified: %d rows; %d old ones are deleted", target, sum(manifest.rows.values()), gone)
         return str(target)
 
 
+def newest_full(folder: Path) -> Path | None:
+    """The newest backup made by this house that is no increment."""
+    fulls = [path for path in folder.iterdir() if (match := NAME.fullmatch(path.name)) and match[2] is None]
+    return max(fulls, key=_stamps, default=None)
+
+
 def prune(folder: Path, now: datetime, keep_s: float) -> int:
-    """Delete backups made by this house longer ago than that, but never the newest; how many."""
-    made = sorted((datetime.strptime(match[1], STAMP).replace(tzinfo=UTC), path)
-                  for path in folder.iterdir() if (match := NAME.fullmatch(path.name)))  # fmt: skip
-    old = [path for at, path in made[:-1] if (now - at).total_seconds() > keep_s]
+    """Delete backups made by this house longer ago than that, but never the newest, nor what one that stays needs; how many."""
+    made = sorted((path for path in folder.iterdir() if NAME.fullmatch(path.name)), key=_stamps)
+    kept = [path for path in made if path is made[-1] or (now - _made_at(path)).total_seconds() <= keep_s]
+    needed = {_stamps(path)[1] for path in kept}
+    old = [path for path in made if path not in kept and _stamps(path)[0] not in needed]
     for path in old:
         path.unlink()
     return len(old)
+
+
+def _made_at(path: Path) -> datetime:
+    return datetime.strptime(_stamps(path)[0], STAMP).replace(tzinfo=UTC)
+
+
+def _stamps(path: Path) -> tuple[str, str]:
+    """When a backup was made, and the full one it needs: an increment's, empty for a full one."""
+    match = NAME.fullmatch(path.name)
+    assert match is not None
+    return match[1], match[2] or ""

@@ -1,56 +1,29 @@
 """Backup and restore of a whole house: database, configuration, secrets, keys and plugins, in one file.
 
-The file begins with MAGIC and one byte, 0 for plain and 1 for sealed with a passphrase (see cipher). Then comes a
-gzipped tar: `manifest.json` (what it holds, with sizes and hashes), `database.sqlite`, `config/…`, `data/…`.
+A full backup holds everything: `database.sqlite`, `config/…`, `data/…`. An increment holds what changed since a full
+one (`changes.sqlite` and the other files), and is put back together with it. What a file of either looks like, see package.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gzip
-import hashlib
-import io
-import os
 import shutil
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
 
 import msgspec
 
 from ohmstead.core.clock import Clock, from_ms
 from ohmstead.core.errors import ConfigError
 from ohmstead.core.plugin import Tables
-from ohmstead.plugins.storage import snapshot
-from ohmstead.plugins.storage.cipher import Opener, Sealer
+from ohmstead.plugins.storage import increment, package, snapshot
 from ohmstead.plugins.storage.engine import Address
+from ohmstead.plugins.storage.package import CHANGES, DATABASE, Content, Full, Manifest
 
-MAGIC = b"OHMSTEAD BACKUP 1\n"
-DATABASE, MANIFEST = "database.sqlite", "manifest.json"
 SKIPPED_FOLDERS = {"__pycache__", ".git", "backups"}
 ASIDE = "before-restore"
 ARCHIVE = "archive"  # in the data folder
-MOST_MANIFEST = 10_000_000  # bytes
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """One file of a backup."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """What a backup holds. `rows` counts those of each table."""
-
-    created: str
-    engine: str
-    rows: dict[str, int]
-    files: list[Entry]
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -70,71 +43,89 @@ class House(msgspec.Struct, frozen=True):
     tables: Sequence[Tables] = ()
 
 
-async def backup(house: House, target: Path, clock: Clock, passphrase: str | None = None) -> Manifest:
-    """Write a backup to `target`, verified by reading it again. The hub may run. ConfigError when the file exists."""
+async def backup(house: House, target: Path, clock: Clock, passphrase: str | None = None, full: Path | None = None) -> Manifest:
+    """Write a backup to `target`, verified by reading it again; with `full` only what changed since that one. The hub may run.
+
+    ConfigError when the file exists, or when there can be no increment on `full`: then a full backup can be made.
+    """
     whole_path = await asyncio.to_thread(target.absolute)
     if await asyncio.to_thread(target.exists):
         raise ConfigError(f"{target} exists already; a backup overwrites nothing")
-    with tempfile.TemporaryDirectory(dir=whole_path.parent, prefix=".backup-") as folder:
-        database, part = Path(folder) / DATABASE, Path(folder) / "part"
-        await snapshot.take(house.address, house.tables, database)
+    with tempfile.TemporaryDirectory(dir=whole_path.parent, prefix=".backup-") as name:
+        folder = Path(name)
+        await snapshot.take(house.address, house.tables, folder / DATABASE)
         created = from_ms(clock.now_ms()).isoformat(timespec="seconds")
-        manifest = await asyncio.to_thread(_pack, house, database, part, created, passphrase)
-        await asyncio.to_thread(_check, part, passphrase)
-        await asyncio.to_thread(part.rename, target)
+        manifest, contents = await asyncio.to_thread(_gather, house, folder, created)
+        if full is not None:
+            manifest = await asyncio.to_thread(_since, full, passphrase, manifest, contents, folder)
+        await asyncio.to_thread(package.pack, folder / "part", manifest, contents, passphrase)
+        await asyncio.to_thread((folder / "part").rename, target)
     return manifest
 
 
 async def restore(house: House, source: Path, clock: Clock, passphrase: str | None = None) -> Kept:
     """Put a backup in place of the house; what was there is kept beside it. The hub must be stopped.
 
-    ConfigError, and nothing changed, for a wrong passphrase, a damaged or forged file, or one of a newer release.
+    The full backup that an increment was made after must lie beside it. ConfigError, and nothing changed, without that
+    one, for a wrong passphrase, a damaged or forged file, or one of a newer release.
     """
     await asyncio.to_thread(house.data_dir.mkdir, parents=True, exist_ok=True)
     aside = f"{ASIDE}-{from_ms(clock.now_ms()):%Y%m%dT%H%M%S}"
     with tempfile.TemporaryDirectory(dir=house.data_dir, prefix=".restore-") as folder:
         manifest = await asyncio.to_thread(_unpack, source, Path(folder), passphrase)
-        database = Path(folder) / DATABASE
-        await asyncio.to_thread(snapshot.verify, database)
-        kept = await snapshot.put_back(database, house.address, house.tables, aside)
+        kept = await snapshot.put_back(Path(folder) / DATABASE, house.address, house.tables, aside)
         folders = await asyncio.to_thread(_place, Path(folder), house, aside)
     return Kept(manifest, kept, folders)
 
 
-def _pack(house: House, database: Path, target: Path, created: str, passphrase: str | None) -> Manifest:
-    files, archived = dict(_files(house)), dict(_archived(house))
-    rows = snapshot.verify(database)
-    entries = [_entry(DATABASE, database)]
-    entries += [Entry(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()]
-    entries += [_entry(name, path) for name, path in archived.items()]
-    manifest = Manifest(created, house.address.name, rows, entries)
-    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        with _sink(out, passphrase) as sink, _packed(sink) as tar:
-            _add(tar, MANIFEST, msgspec.json.encode(manifest))
-            tar.add(database, DATABASE, filter=_anonymous)
-            for name, data in files.items():
-                _add(tar, name, data)
-            for name, path in archived.items():
-                tar.add(path, name, filter=_anonymous)
-        out.flush()
-        os.fsync(out.fileno())
+def _gather(house: House, folder: Path, created: str) -> tuple[Manifest, dict[str, Content]]:
+    """All that makes the house, around the snapshot in `folder`."""
+    rows = snapshot.verify(folder / DATABASE)
+    contents: dict[str, Content] = {DATABASE: folder / DATABASE, **dict(_files(house)), **dict(_archived(house))}
+    entries = [package.entry_of(name, content) for name, content in contents.items()]
+    return Manifest(created, house.address.name, rows, entries), contents
+
+
+def _since(full: Path, passphrase: str | None, whole: Manifest, contents: dict[str, Content], folder: Path) -> Manifest:
+    """Make an increment of what was gathered: without the files that `full` has as they are, and of the database the changes."""
+    base, changes = folder / "full", folder / CHANGES
+    with package.opened(full, passphrase) as found:
+        if found.manifest.full is not None:
+            raise ConfigError(f"{full} is an increment itself")
+        found.unpack(base, frozenset({DATABASE}))
+        known, sha256 = found.manifest.files, found.sha256
+    increment.compare(base / DATABASE, folder / DATABASE, changes)
+    increment.apply(base / DATABASE, changes)
+    if increment.compare(base / DATABASE, folder / DATABASE, folder / "proof"):
+        raise ConfigError(f"{full} and the changes since do not make the database there is")
+    contents[CHANGES] = changes
+    kept = [entry.name for entry in whole.files if entry in known]
+    files = [entry for entry in whole.files if entry not in known and entry.name != DATABASE]
+    files.insert(0, package.entry_of(CHANGES, changes))
+    return msgspec.structs.replace(whole, files=files, full=Full(full.name, sha256, kept))
+
+
+def _unpack(source: Path, folder: Path, passphrase: str | None) -> Manifest:
+    """All files of a house, from a backup and, when that is an increment, the full one it was made after. ConfigError."""
+    with package.opened(source, passphrase) as found:
+        manifest = found.manifest
+        found.unpack(folder)
+    if manifest.full is not None:
+        _complete(manifest.full, source, folder, passphrase)
+    if snapshot.verify(folder / DATABASE) != manifest.rows:
+        raise ConfigError(f"{source} is damaged: its database has not the rows that were backed up")
     return manifest
 
 
-@contextmanager
-def _sink(file: IO[bytes], passphrase: str | None) -> Iterator[Any]:
-    file.write(MAGIC + (b"\0" if passphrase is None else b"\1"))
-    if passphrase is None:
-        yield file
-    else:
-        with closing(Sealer(file, passphrase)) as sealer:
-            yield sealer
-
-
-@contextmanager
-def _packed(sink: Any) -> Iterator[tarfile.TarFile]:
-    with gzip.GzipFile(fileobj=sink, mode="wb", compresslevel=4) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
-        yield tar
+def _complete(full: Full, source: Path, folder: Path, passphrase: str | None) -> None:
+    path = source.with_name(full.file)
+    if not path.is_file():
+        raise ConfigError(f"{source} holds only what changed since {full.file}; put that beside it, there is nothing of that name")
+    with package.opened(path, passphrase) as found:
+        if found.sha256 != full.sha256:
+            raise ConfigError(f"{path} is not the full backup that {source.name} was made after, although it has its name")
+        found.unpack(folder, frozenset({DATABASE, *full.kept}))
+    increment.apply(folder / DATABASE, folder / CHANGES)
 
 
 def _files(house: House) -> Iterator[tuple[str, bytes]]:
@@ -159,101 +150,6 @@ def _archived(house: House) -> Iterator[tuple[str, Path]]:
         inside = path.relative_to(house.data_dir)
         if path.is_file() and not any(part.startswith(".") for part in inside.parts):
             yield f"data/{inside.as_posix()}", path
-
-
-def _entry(name: str, path: Path) -> Entry:
-    with path.open("rb") as file:
-        return Entry(name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
-
-
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    info = tarfile.TarInfo(name)
-    info.size = len(data)
-    tar.addfile(info, io.BytesIO(data))
-
-
-def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    info.uid = info.gid = info.mtime = 0
-    info.uname = info.gname = ""
-    return info
-
-
-@contextmanager
-def _members(source: Path, passphrase: str | None) -> Iterator[tuple[Manifest, Iterator[tuple[Entry, IO[bytes]]]]]:
-    """The manifest, and the files behind it, each with the entry that it must be."""
-    with source.open("rb") as file:
-        sealed = _sealed(file, source)
-        if sealed and passphrase is None:
-            raise ConfigError(f"{source} is sealed; give its passphrase")
-        plain: Any = Opener(file, passphrase or "") if sealed else file
-        try:
-            with gzip.GzipFile(fileobj=plain, mode="rb") as packed, tarfile.open(fileobj=packed, mode="r|") as tar:
-                manifest = _manifest(tar)
-                yield manifest, _listed(tar, manifest)
-        except (tarfile.TarError, EOFError, OSError, msgspec.MsgspecError) as error:
-            raise ConfigError(f"{source} is damaged: {error}") from error
-
-
-def _sealed(file: IO[bytes], source: Path) -> bool:
-    if file.read(len(MAGIC)) != MAGIC:
-        raise ConfigError(f"{source} is no backup of Ohmstead")
-    return file.read(1) == b"\1"
-
-
-def _manifest(tar: tarfile.TarFile) -> Manifest:
-    first = tar.next()
-    if first is None or first.name != MANIFEST or first.size > MOST_MANIFEST:
-        raise tarfile.TarError("it does not begin with its manifest")
-    file = tar.extractfile(first)
-    assert file is not None
-    return msgspec.json.decode(file.read(), type=Manifest)
-
-
-def _listed(tar: tarfile.TarFile, manifest: Manifest) -> Iterator[tuple[Entry, IO[bytes]]]:
-    left: dict[str, Entry] = {entry.name: entry for entry in manifest.files}
-    while (info := tar.next()) is not None:
-        entry = left.pop(info.name, None)
-        if entry is None or not info.isreg() or not _safe(info.name) or info.size != entry.size:
-            raise tarfile.TarError(f"{info.name!r} does not belong into a backup")
-        file = tar.extractfile(info)
-        assert file is not None
-        yield entry, file
-    if left:
-        raise tarfile.TarError(f"{', '.join(sorted(left))} is missing")
-
-
-def _safe(name: str) -> bool:
-    """Whether a name stays where it belongs: nothing absolute, nothing upwards."""
-    path = PurePosixPath(name)
-    if "\\" in name or "\0" in name or path.is_absolute() or ".." in path.parts or str(path) != name:
-        return False
-    return name == DATABASE or (len(path.parts) > 1 and path.parts[0] in ("config", "data"))
-
-
-def _check(source: Path, passphrase: str | None) -> None:
-    with _members(source, passphrase) as (_, members):
-        for entry, file in members:
-            _copy(entry, file, None)
-
-
-def _unpack(source: Path, folder: Path, passphrase: str | None) -> Manifest:
-    with _members(source, passphrase) as (manifest, members):
-        for entry, file in members:
-            target = folder / entry.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("xb") as out:
-                _copy(entry, file, out)
-    return manifest
-
-
-def _copy(entry: Entry, file: IO[bytes], out: IO[bytes] | None) -> None:
-    digest = hashlib.sha256()
-    while part := file.read(1 << 20):
-        digest.update(part)
-        if out is not None:
-            out.write(part)
-    if digest.hexdigest() != entry.sha256:
-        raise tarfile.TarError(f"{entry.name} is not what was backed up")
 
 
 def _place(folder: Path, house: House, aside: str) -> list[str]:

@@ -13,8 +13,9 @@ import pytest
 
 from ohmstead.core.clock import ManualClock
 from ohmstead.core.errors import ConfigError
-from ohmstead.plugins.storage.backup import MAGIC, Entry, House, Manifest, backup, restore
+from ohmstead.plugins.storage.backup import House, backup, restore
 from ohmstead.plugins.storage.engine import locate
+from ohmstead.plugins.storage.package import MAGIC, Entry, Manifest
 from tests.fakes.stored_house import StoredHouse
 
 T0 = 1_794_000_000_000
