@@ -9,11 +9,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import voluptuous as vol
 
 from ohmstead.core.clock import ManualClock, to_ms
 from ohmstead.plugins.analytics.plugin import AnalyticsPlugin
 from ohmstead.plugins.analytics.tables import TABLES as ANALYTICS
 from ohmstead.plugins.billing.billing import Billing
+from ohmstead.plugins.billing.schemas import CONTRACT
 from ohmstead.plugins.billing.tables import TABLES as BILLING
 from ohmstead.plugins.devices.tables import TABLES as DEVICES
 from ohmstead.plugins.jobs.tables import TABLES as JOBS
@@ -72,12 +74,9 @@ class AnalysedHouse(RegisteredHouse):
         count = (at(end) - at(start)) // 900_000
         self.ledger.lay(point, at(start), [mwh[n % len(mwh)] for n in range(count)])
 
-    async def contract(self, price: str) -> Any:
-        """A contract of the home at a flat price."""
-        options = {"currency": "EUR", "components": [{"type": "flat", "name": "energy", "price": price}]}
-        self.tariffs.put(self.tariffs.compiled("flat", self.tariffs.check(options)))
-        import voluptuous as vol
-
-        from ohmstead.plugins.billing.schemas import CONTRACT
-
-        return await self.billing.contracts.add("home", vol.Schema(CONTRACT)({"import": "grid", "tariff": "flat"}))
+    async def contract(self, price: Any, slug: str = "home", **given: Any) -> Any:
+        """A contract, of the home unless given, at a flat price or with these components."""
+        components = [{"type": "flat", "name": "energy", "price": price}] if isinstance(price, str) else price
+        options = {"currency": given.pop("currency", "EUR"), "components": components}
+        self.tariffs.put(self.tariffs.compiled(slug, self.tariffs.check(options)))
+        return await self.billing.contracts.add(slug, vol.Schema(CONTRACT)({"import": "grid", "tariff": slug, **given}))

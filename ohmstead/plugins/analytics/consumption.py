@@ -1,34 +1,29 @@
-"""What a location consumed: which meter points say so, by hour, day, month or year, by category, and what it cost."""
+"""What a location consumed: which meter points say so, by hour, day, month or year, and by category."""
 
 from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ohmstead.plugins.billing.allocation import SCALE, slot_costs
-from ohmstead.plugins.billing.cycle import Period
+import msgspec
+
 from ohmstead.plugins.ledger.points import LOADS, MeterPoint, MeterPoints, Role
 from ohmstead.plugins.ledger.rollups import QUARTER_MS
 from ohmstead.plugins.ledger.sheet import Sheet
-from ohmstead.plugins.ledger.slots import DEFAULT_MS, local
+from ohmstead.plugins.ledger.slots import local
 
 if TYPE_CHECKING:
-    from ohmstead.core.clock import Clock
-    from ohmstead.plugins.billing.billing import Billing
     from ohmstead.plugins.ledger.ledger import Ledger
 
 RESOLUTIONS = ("hour", "day", "month", "year")
 OTHER = "other"
 
 
-@dataclass(slots=True)
-class Used:
+class Used(msgspec.Struct):
     """One span: mWh, for how long anything was known of it, and the highest mean power of 15 minutes in mW, if that is known."""
 
     start_ms: int
@@ -37,7 +32,19 @@ class Used:
     covered_ms: int = 0
     points: int = 0
     peak_mw: int | None = None
-    cost: Fraction | None = None
+
+
+class Category(msgspec.Struct):
+    """What loads of one category took in mWh, and what that cost in 10^-12 of the currency, where it is known."""
+
+    name: str
+    mwh: int = 0
+    cost: int | None = None
+
+    def add(self, mwh: int, cost: int | None) -> None:
+        """Count a load, or what no load metered."""
+        self.mwh += mwh
+        self.cost = self.cost if cost is None else (self.cost or 0) + cost
 
 
 def metering(points: MeterPoints, location: str) -> list[str]:
@@ -65,10 +72,10 @@ def _top(points: MeterPoints, loads: Iterable[MeterPoint]) -> list[str]:
 
 
 class Consumption:
-    """Reads the ledger's rollups, and bills for what it cost."""
+    """Reads the ledger's rollups and slots."""
 
-    def __init__(self, ledger: Ledger, billing: Billing, clock: Clock) -> None:
-        self._ledger, self._billing, self._clock = ledger, billing, clock
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
 
     def zone(self, location: str) -> ZoneInfo:
         """The zone of a location; NotFound."""
@@ -98,41 +105,25 @@ class Consumption:
             await asyncio.to_thread(_peaks, list(sheets.values()), some)
         return list(found.values())
 
-    async def costed(self, location: str, found: Sequence[Used]) -> str | None:
-        """Put beside each span what its energy cost by the location's first contract; the currency, None without a contract.
-
-        Lines of imported energy with the percentages they state, without VAT and standing charges.
-        """
-        contract = self._billing.contracts.first(location)
-        if contract is None or not found:
-            return None
-        starts, until_ms = [used.start_ms for used in found], self._clock.now_ms() // DEFAULT_MS * DEFAULT_MS
-        for period in contract.between(found[0].start_ms, min(found[-1].end_ms, until_ms)):
-            if period.start_ms >= until_ms:
-                break
-            bill = await self._billing.biller.bill(contract, Period(period.start_ms, min(period.end_ms, until_ms)))
-            for at_ms, cost in slot_costs(bill.priced.lines).items():
-                place = bisect_right(starts, at_ms) - 1
-                if place >= 0 and at_ms < found[place].end_ms and found[place].covered_ms:
-                    found[place].cost = (found[place].cost or Fraction(0)) + Fraction(cost, SCALE)
-        return contract.currency
-
-    async def by_category(self, location: str, start_ms: int, end_ms: int) -> dict[str, int]:
-        """mWh of the loads in a location by their category, else by their role; `other` is what no load metered."""
+    async def by_load(self, location: str, start_ms: int, end_ms: int) -> dict[str, int]:
+        """mWh of the loads in a location that hang under no other of them."""
         points = self._ledger.points
-        loads = [point for point in points.within(location) if point.role in LOADS]
-        top = _top(points, loads)
-        found: dict[str, int] = {}
-        for slug in top:
-            point = points.get(slug)
-            name = point.category or point.role.value
-            found[name] = found.get(name, 0) + await self._total([slug], start_ms, end_ms)
-        rest = await self._total(metering(points, location), start_ms, end_ms) - sum(found.values())
-        return found if rest <= 0 else {**found, OTHER: found.get(OTHER, 0) + rest}
+        loads = _top(points, [point for point in points.within(location) if point.role in LOADS])
+        sheets = await self._ledger.sheets(loads, start_ms, end_ms)
+        return {slug: total(sheets[slug], start_ms, end_ms)[0] for slug in loads}
 
-    async def _total(self, slugs: Sequence[str], start_ms: int, end_ms: int) -> int:
-        sheets = await self._ledger.sheets(slugs, start_ms, end_ms)
-        return sum(total(sheets[slug], start_ms, end_ms)[0] for slug in slugs)
+    def categories(self, energy: Mapping[str, int], cost: Mapping[str, int], whole: int, whole_cost: int | None) -> list[Category]:
+        """Loads by their category, else by their role; `other` is what is left of the whole: what no load metered."""
+        found: dict[str, Category] = {}
+        for slug, mwh in energy.items():
+            point = self._ledger.points.get(slug)
+            name = point.category or point.role.value
+            found.setdefault(name, Category(name)).add(mwh, cost.get(slug))
+        rest = max(whole - sum(energy.values()), 0)
+        rest_cost = None if whole_cost is None else whole_cost - sum(each.cost or 0 for each in found.values())
+        if rest or rest_cost:
+            found.setdefault(OTHER, Category(OTHER)).add(rest, rest_cost)
+        return sorted(found.values(), key=lambda each: -each.mwh)
 
     async def total(self, location: str, start_ms: int, end_ms: int) -> tuple[int, int]:
         """mWh within [start, end), and for how long anything was known, in ms of all meter points together."""

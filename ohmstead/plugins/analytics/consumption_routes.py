@@ -16,7 +16,8 @@ from ohmstead.core.errors import Invalid, NotFound
 from ohmstead.core.route import Call, Route
 from ohmstead.plugins.analytics import shown
 from ohmstead.plugins.analytics.comparison import Pair, pairs
-from ohmstead.plugins.analytics.consumption import RESOLUTIONS, Consumption, Used
+from ohmstead.plugins.analytics.consumption import RESOLUTIONS, Category, Consumption, Used
+from ohmstead.plugins.analytics.cost import Cost, Costs
 from ohmstead.plugins.analytics.flows import ratio
 from ohmstead.plugins.analytics.green_routes import SPAN, span
 from ohmstead.plugins.ledger.layers import kwh
@@ -38,8 +39,8 @@ BUILDING = {
 class ConsumptionRoutes:
     """The operations on consumption."""
 
-    def __init__(self, consumption: Consumption, locations: Locations, clock: Clock) -> None:
-        self._consumption, self._locations, self._clock = consumption, locations, clock
+    def __init__(self, consumption: Consumption, costs: Costs, locations: Locations, clock: Clock) -> None:
+        self._consumption, self._costs, self._locations, self._clock = consumption, costs, locations, clock
 
     def all(self) -> list[Route]:
         """Every operation, with its schema."""
@@ -58,15 +59,16 @@ class ConsumptionRoutes:
         zone = self._consumption.zone(place.id)
         start_ms, end_ms = span(call.query, zone.key, self._clock)
         found = await self._consumption.by(place.id, call.query["resolution"], start_ms, end_ms)
-        currency = await self._consumption.costed(place.id, found)
-        categories = await self._consumption.by_category(place.id, start_ms, end_ms)
+        cost = await self._costs.of(place.id, start_ms, end_ms)
         mwh, _ = await self._consumption.total(place.id, start_ms, end_ms)
+        loads = await self._consumption.by_load(place.id, start_ms, end_ms)
+        categories = self._consumption.categories(loads, cost.loads if cost.currency else {}, mwh, cost.total)
         whole = Fraction(mwh, 1_000_000)
         per_m2 = None if not place.area_m2 else str(round(float(whole) / place.area_m2, 6))
         return {
-            "location": place.id, "start": shown.at(start_ms, zone), "end": shown.at(end_ms, zone), "currency": currency,
-            "consumption_kwh": kwh(mwh), "cost": shown.money(_sum(found)), "kwh_per_m2": per_m2,
-            "categories": _categories(categories, _sum(found), mwh), "items": [shown.used(each, zone, _whole(each)) for each in found],
+            "location": place.id, "start": shown.at(start_ms, zone), "end": shown.at(end_ms, zone),
+            "consumption_kwh": kwh(mwh), "kwh_per_m2": per_m2, **shown.cost(cost, zone, (start_ms, end_ms)),
+            "categories": _categories(categories, mwh), "items": _items(found, cost, zone),
         }  # fmt: skip
 
     async def comparison(self, call: Call) -> list[dict[str, Any]]:
@@ -101,9 +103,9 @@ class ConsumptionRoutes:
         first, last = self._days(call.query, zone)
         start_ms, end_ms = midnight(zone, first), midnight(zone, last + timedelta(days=1))
         found = await self._consumption.by(place.id, call.query["resolution"], start_ms, end_ms)
-        currency = await self._consumption.costed(place.id, found)
+        cost = await self._costs.of(place.id, start_ms, end_ms)
         return {"building": place.id, "start_date": first.isoformat(), "end_date": last.isoformat(), "resolution": call.query["resolution"],
-                "currency": currency, "items": [shown.used(each, zone, _whole(each)) for each in found]}  # fmt: skip
+                **shown.cost(cost, zone, (start_ms, end_ms)), "items": _items(found, cost, zone)}  # fmt: skip
 
     def _days(self, query: Any, zone: ZoneInfo) -> tuple[date, date]:
         today = self._clock.now().astimezone(zone).date()
@@ -115,19 +117,15 @@ class ConsumptionRoutes:
         return first, last
 
 
-def _whole(used: Used) -> int:
-    return (used.end_ms - used.start_ms) * used.points
+def _items(found: Sequence[Used], cost: Cost, zone: ZoneInfo) -> list[dict[str, Any]]:
+    amounts = cost.within([(used.start_ms, used.end_ms) for used in found])
+    return [shown.used(used, zone, amount if used.covered_ms else None) for used, amount in zip(found, amounts, strict=True)]
 
 
-def _sum(found: Sequence[Used]) -> Fraction | None:
-    known = [each.cost for each in found if each.cost is not None]
-    return sum(known, Fraction(0)) if known else None
-
-
-def _categories(found: dict[str, int], cost: Fraction | None, mwh: int) -> list[dict[str, Any]]:
-    """Each with its share of the energy and, in proportion to that, of the cost."""
-    rows = []
-    for name, energy in sorted(found.items(), key=lambda entry: -entry[1]):
-        share = None if cost is None or mwh <= 0 else cost * energy / mwh
-        rows.append({"category": name, "consumption_kwh": kwh(energy), "share": ratio(energy, mwh), "cost": shown.money(share)})
-    return rows
+def _categories(found: Sequence[Category], mwh: int) -> list[dict[str, Any]]:
+    """Each with its share of the energy. Costs are rounded so that together they are the whole."""
+    costs = shown.together({each.name: each.cost for each in found if each.cost is not None})
+    return [
+        {"category": each.name, "consumption_kwh": kwh(each.mwh), "share": ratio(each.mwh, mwh), "cost": costs.get(each.name)}
+        for each in found
+    ]

@@ -7,10 +7,11 @@ in proportion.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median, quantiles
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.model import DeviceStatus
 
@@ -23,8 +24,7 @@ UP = (DeviceStatus.ONLINE.value, DeviceStatus.ERROR.value)
 COUNTED = (*UP, DeviceStatus.OFFLINE.value)  # maintenance is nobody's fault
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """One part of the score: from 0 to 1, or None where it cannot be known, and why it is so."""
 
     name: str

@@ -13,6 +13,7 @@ from ohmstead.core.validate import slug
 from ohmstead.plugins.analytics.carbon import CARBON, Carbon
 from ohmstead.plugins.analytics.consumption import Consumption
 from ohmstead.plugins.analytics.consumption_routes import ConsumptionRoutes
+from ohmstead.plugins.analytics.cost import Costs
 from ohmstead.plugins.analytics.green import Green
 from ohmstead.plugins.analytics.green_routes import GreenRoutes
 from ohmstead.plugins.analytics.live import GreenLive
@@ -54,10 +55,10 @@ class AnalyticsPlugin:
     @hookimpl
     def ohmstead_routes(self, hub: Hub) -> list[Route]:
         """Green energy, consumption, telemetry."""
-        consumption = Consumption(self._ledger, self._billing, hub.clock)
+        costs = Costs(self._ledger, self._billing, hub.clock)
         return [
             *GreenRoutes(self.green, self._ledger, Commands(hub, self._devices), hub.clock).all(),
-            *ConsumptionRoutes(consumption, self._devices.locations, hub.clock).all(),
+            *ConsumptionRoutes(Consumption(self._ledger), costs, self._devices.locations, hub.clock).all(),
             *Telemetry(hub, self._devices, self._storage, hub.clock).all(),
         ]
 

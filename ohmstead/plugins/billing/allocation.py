@@ -7,16 +7,16 @@ takes a third of what was bought, of what that cost, and of what came from the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+
+import msgspec
 
 from ohmstead.plugins.tariffs.lines import Line
 
 SCALE = 10**12  # parts of a currency's unit in which costs are shared
 
 
-@dataclass(slots=True)
-class Share:
+class Share(msgspec.Struct):
     """Of one meter point, or of what no meter saw: mWh in all, mWh from the grid, and cost in 10^-12 of the currency."""
 
     mwh: int = 0
@@ -81,13 +81,9 @@ def _divide(taken: Sequence[tuple[Share, int]], rest: Share, whole: int, grid: i
     rest.cost += cost - cost_given
 
 
-def printed(costs: Mapping[str, int], total: int) -> dict[str, int]:
-    """Costs in 10^-12 rounded so that together they are `total` of the smallest coin, each `SCALE` / coin: largest remainder first."""
-    sum_ = sum(costs.values())
-    if not sum_:
-        return dict.fromkeys(costs, 0) | ({next(iter(costs)): total} if total and costs else {})
-    exact = {name: Fraction(cost * total, sum_) for name, cost in costs.items()}
-    floors = {name: value.numerator // value.denominator for name, value in exact.items()}
-    left = total - sum(floors.values())
-    order = sorted(exact, key=lambda name: (floors[name] - exact[name], name))
-    return {name: floors[name] + (name in order[:left]) for name in costs}
+def printed(costs: Mapping[str, int], total: int, coin: int) -> dict[str, int]:
+    """Costs in 10^-12 as coins of so many of these, that together are `total`: the largest remainder first, 0 for what cost nothing."""
+    floors = {name: cost // coin for name, cost in costs.items()}
+    order = sorted((name for name in costs if costs[name] or not any(costs.values())), key=lambda name: (-(costs[name] % coin), name))
+    each, left = divmod(total - sum(floors.values()), max(len(order), 1))
+    return {name: floors[name] + (name in order) * each + (name in order[:left]) for name in costs}

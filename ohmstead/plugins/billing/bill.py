@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.clock import iso
 from ohmstead.plugins.billing.contract import Contract
@@ -19,8 +20,7 @@ from ohmstead.plugins.tariffs.lines import Carry, Priced
 DIGITS = 12  # decimals of a number that does not end
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(msgspec.Struct, frozen=True):
     """What was priced, and its rounded lines. `supply` is what it is made of, `carried` what the period before handed over.
 
     `known_at_ms` leaves out what was recorded later; None is all that is known.

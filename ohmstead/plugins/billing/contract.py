@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Invalid
@@ -14,8 +15,7 @@ from ohmstead.plugins.billing.cycle import Cycle, Moment, Period
 EVER = -(1 << 62)  # before all time
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(msgspec.Struct, frozen=True):
     """One contract, checked. `tariffs` are ids, each with the instant from which it applies, in order; `zone` is the location's.
 
     It holds from `start_ms` to just before `end_ms`; None is open. `origin` is yaml (read-only over the API) or api.

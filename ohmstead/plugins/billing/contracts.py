@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -27,8 +26,7 @@ CurrencyOf = Callable[[str], str | None]  # of a tariff; None: there is no such 
 NO_CURRENCY = "XXX"  # ISO 4217's code for it, of a contract whose tariff is not there
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(msgspec.Struct, frozen=True):
     """What a contract is checked against."""
 
     locations: set[str]

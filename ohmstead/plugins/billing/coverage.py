@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.clock import iso
 from ohmstead.plugins.tariffs.usage import Energies
@@ -13,8 +14,7 @@ from ohmstead.plugins.tariffs.usage import Energies
 SHARE_DIGITS = 6  # of a share from 0 to 1
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(msgspec.Struct, frozen=True):
     """Of one meter point or of several together: times are summed over them, `slots` counts those of each.
 
     `missing` are spans of slots of which some part is not covered, in order, joined where they touch.

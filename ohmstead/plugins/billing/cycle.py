@@ -6,10 +6,11 @@ import calendar
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from itertools import pairwise
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.core.clock import from_ms, iso, to_ms
 from ohmstead.core.errors import Invalid
@@ -19,8 +20,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 FIRST_YEAR, LAST_YEAR = 1980, 2200  # what people write contracts for; all zones are whole quarters of an hour from UTC since then
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Period:
+class Period(msgspec.Struct, frozen=True, order=True):
     """A half-open span of time: from `start_ms` to just before `end_ms`."""
 
     start_ms: int
@@ -40,8 +40,7 @@ class Period:
         return Period(start, end) if start < end else None
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """The time of day at which a period begins, in a zone: on its clock, or on that of its standard time all year round.
 
     Standard time is the smaller of the zone's offsets on 1 January and 1 July of that year. A time of day that the
@@ -71,8 +70,7 @@ class Moment:
         return timezone(min(offsets))
 
 
-@dataclass(frozen=True, slots=True)
-class Cycle:
+class Cycle(msgspec.Struct, frozen=True):
     """How time is cut into billing periods.
 
     Every `months` months on the `day`-th, of which 29 to 31 mean the last day of a month that is shorter; the months are

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -54,8 +53,7 @@ QUANTITIES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Costs:
+class Costs(msgspec.Struct, frozen=True):
     """What is known now, in the contract's currency; None where it is not."""
 
     price_now: Fraction | None

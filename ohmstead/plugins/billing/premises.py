@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from ohmstead.plugins.billing.bill import Bill
+from ohmstead.plugins.billing.contract import Contract
+from ohmstead.plugins.billing.cycle import Period
 from ohmstead.plugins.billing.supply import Sheets, Slots, Supply
 from ohmstead.plugins.ledger.points import LOADS, SIGNS, MeterPoints, Role
 from ohmstead.plugins.ledger.sheet import Sheet
 
 
-@dataclass(frozen=True, slots=True)
-class Premises:
+class Premises(msgspec.Struct, frozen=True):
     """The slots of a period in columns of one length, in mWh: 0 where nothing is known. `starts_ms` are their beginnings.
 
     `consumed` is import + generation + discharge − export − charge, never below 0. `loads` are the meter points that
@@ -30,14 +33,23 @@ class Premises:
         return self.by_role.get(role, [0] * len(self.starts_ms))
 
 
-async def premises(slots: Slots, bill: Bill) -> Premises:
-    """The premises of a bill's contract over its period."""
-    points, contract = slots.points, bill.contract
-    roles = {point.id: point.role for role in SIGNS for point in points.by_role(contract.location, role)}
-    roles |= dict.fromkeys(contract.imports, Role.GRID_IMPORT) | dict.fromkeys(contract.exports, Role.GRID_EXPORT)
-    loads = _loads(points, contract.location)
-    sheets = await slots.sheets([*roles, *loads], bill.period.start_ms, bill.period.end_ms)
-    starts = _starts(sheets, bill.period.start_ms, bill.period.end_ms)
+async def premises(slots: Slots, contract: Contract, period: Period, imports: Sequence[str] | None = None) -> Premises:
+    """The premises that a contract's import supplies over a billing period; several, such as flats, together as one.
+
+    `imports` are those of its meter points that count, all of them unless given.
+    """
+    points = slots.points
+    mine, exports = (contract.imports, contract.exports) if imports is None else (imports, ())
+    within = {points.premises(points.get(slug).location) for slug in mine} or {points.premises(contract.location)}
+    roles = {point.id: point.role for place in within for role in SIGNS for point in points.by_role(place, role)}
+    roles |= dict.fromkeys(mine, Role.GRID_IMPORT) | dict.fromkeys(exports, Role.GRID_EXPORT)
+    loads = sorted({load for place in within for load in _loads(points, place)})
+    sheets = await slots.sheets([*roles, *loads], period.start_ms, period.end_ms)
+    return await asyncio.to_thread(_gathered, sheets, roles, loads, period)
+
+
+def _gathered(sheets: Sheets, roles: Mapping[str, Role], loads: Sequence[str], period: Period) -> Premises:
+    starts = _starts(sheets, period.start_ms, period.end_ms)
     by_role = {role: _total([sheets[point] for point, its in roles.items() if its is role], starts) for role in set(roles.values())}
     consumed = array("q", bytes(8 * len(starts)))
     for role, column in by_role.items():
@@ -78,7 +90,7 @@ def supplied(bill: Bill, imported: Mapping[int, int], exported: Mapping[int, int
     for points, energy in ((contract.imports, imported), (contract.exports, exported)):
         if points:
             sheets[points[0]] = [_as_if(sheet, energy) for sheet in bill.supply.sheets[points[0]]]
-    return replace(bill.supply, sheets=sheets, registers={})
+    return msgspec.structs.replace(bill.supply, sheets=sheets, registers={})
 
 
 def _as_if(sheet: Sheet, energy: Mapping[int, int]) -> Sheet:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Conflict
@@ -54,7 +55,7 @@ class Projector:
         def work() -> Bill:
             supply = _extended(contract, so_far.supply, before, Period(until, period.end_ms)) if until < period.end_ms else so_far.supply
             filled = {series: _filled(line, period) for series, line in prices.items()}
-            return made(contract, tariff, period, replace(supply, prices=filled), so_far.carried)
+            return made(contract, tariff, period, msgspec.structs.replace(supply, prices=filled), so_far.carried)
 
         return await asyncio.to_thread(work)
 
@@ -66,7 +67,7 @@ def _extended(contract: Contract, so_far: Supply, before: Supply, rest: Period) 
         if profile.empty:
             raise Conflict(f"{point}: no slot of the last four weeks is complete, so there is nothing to project from")
         sheets[point] = [*so_far.sheets[point], profile.sheet(rest.start_ms, rest.end_ms)]
-    return replace(so_far, sheets=sheets)
+    return msgspec.structs.replace(so_far, sheets=sheets)
 
 
 def _filled(known: Timeline, period: Period) -> Timeline:

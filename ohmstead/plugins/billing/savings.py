@@ -36,7 +36,8 @@ class Savings:
 
     async def of(self, bill: Bill, other: Tariff | None) -> dict[str, Any]:
         """The savings in a bill's period; null where the house has no such thing, or no baseline tariff was named."""
-        tariff, place = self._biller.tariff(bill.contract, bill.period), await premises(self._slots, bill)
+        tariff = self._biller.tariff(bill.contract, bill.period)
+        place = await premises(self._slots, bill.contract, bill.period)
 
         def compared() -> dict[str, Decimal | None]:
             roof, battery = Role.PV in place.by_role, Role.BATTERY_OUT in place.by_role

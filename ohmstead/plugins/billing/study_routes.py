@@ -85,7 +85,7 @@ class StudyRoutes:
         bill = await self._bill(call)
         if not bill.contract.imports:
             raise Invalid(f"contract {bill.contract.id!r} has no import whose cost could be shared")
-        place = await premises(self._slots, bill)
+        place = await premises(self._slots, bill.contract, bill.period)
         return await asyncio.to_thread(self._allocated, bill, place)
 
     async def _bill(self, call: Call) -> Bill:
@@ -99,7 +99,7 @@ class StudyRoutes:
         every = {**shares, UNMETERED: rest}
         digits = minor_unit(bill.contract.currency)
         total = sum((line.printed for line in bill.sheet.lines if line.line in lines), Decimal(0))
-        coins = printed({name: share.cost for name, share in every.items()}, int(total.scaleb(digits)))
+        coins = printed({name: share.cost for name, share in every.items()}, int(total.scaleb(digits)), SCALE // 10**digits)
         return {
             "contract": bill.contract.id, "currency": bill.contract.currency, "start": iso(bill.period.start_ms),
             "end": iso(bill.period.end_ms), "energy_lines": plain(total),

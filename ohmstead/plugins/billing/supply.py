@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
+
+import msgspec
 
 from ohmstead.plugins.billing.contract import Contract
 from ohmstead.plugins.billing.cycle import Period
@@ -32,13 +33,12 @@ class Slots(Protocol):
     async def registers(self, slug: str, start_ms: int, end_ms: int) -> Mapping[str, list[Sheet]]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Supply:
+class Supply(msgspec.Struct, frozen=True):
     """Everything that `price` needs for a span, read once. `prices` are the dynamic ones, by series."""
 
     sheets: Sheets
-    registers: Mapping[str, Sequence[Sheet]] = field(default_factory=dict)
-    prices: Mapping[str, Timeline] = field(default_factory=dict)
+    registers: Mapping[str, Sequence[Sheet]] = msgspec.field(default_factory=dict)
+    prices: Mapping[str, Timeline] = msgspec.field(default_factory=dict)
 
     def usage(self, contract: Contract) -> Usage:
         """The slots as the contract counts them."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction
+
+import msgspec
 
 from ohmstead.plugins.billing.biller import priced
 from ohmstead.plugins.billing.bills import Bills
@@ -61,7 +62,7 @@ class MoneyValuer:
 def _with(supply: Supply, changed: dict[str, Sequence[Sheet]]) -> Supply:
     """A supply with other slots of some meter points."""
     sheets = {point: [_laid(sheet, changed.get(point, ())) for sheet in found] for point, found in supply.sheets.items()}
-    return replace(supply, sheets=sheets)
+    return msgspec.structs.replace(supply, sheets=sheets)
 
 
 def _laid(below: Sheet, above: Sequence[Sheet]) -> Sheet:

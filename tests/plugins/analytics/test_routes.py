@@ -104,9 +104,10 @@ async def test_consumption_with_its_cost_categories_and_area(house: AnalysedHous
     await house.contract("0.30")
     found = await house.get("/locations/home/energy/consumption", start="2026-04-09", end="2026-04-10", resolution="hour")
     assert (found["consumption_kwh"], found["cost"], found["currency"], found["kwh_per_m2"]) == ("8.000000", "2.400000", "EUR", "0.08")
+    # the heater has 6 of the 32 kWh consumed, but only a quarter of the 8 kWh that were bought at night
     assert found["categories"] == [
-        {"category": "heating", "consumption_kwh": "6.000000", "share": "0.7500", "cost": "1.800000"},
-        {"category": "other", "consumption_kwh": "2.000000", "share": "0.2500", "cost": "0.600000"},
+        {"category": "heating", "consumption_kwh": "6.000000", "share": "0.7500", "cost": "0.600000"},
+        {"category": "other", "consumption_kwh": "2.000000", "share": "0.2500", "cost": "1.800000"},
     ]
     first = found["items"][0]
     assert first == {"start": "2026-04-09T00:00:00+02:00", "end": "2026-04-09T01:00:00+02:00", "consumption_kwh": "1.000000",
@@ -132,6 +133,67 @@ async def test_a_place_without_a_meter_is_the_sum_of_what_lies_in_it(house: Anal
     assert found["consumption_kwh"] == "216.000000"
     with pytest.raises(NotFound, match="no building"):
         await house.get("/buildings/stairs/energy")
+    assert (found["cost"], found["contracts"], found["unbilled"]) == (None, [], ["flat1_grid", "flat2_grid", "lamp"])
+    await house.contract("0.30", "one", location="flat1", **{"import": "flat1_grid"})
+    await house.contract("0.20", "two", location="flat2", start="2026-04-09", **{"import": "flat2_grid"})
+    [day] = (building := await house.get("/buildings/block/energy", start_date="2026-04-09", end_date="2026-04-09"))["items"]
+    # 96 kWh × 0.30 + 96 kWh × 0.20; nobody bills the lamp
+    assert (day["cost"], building["cost"], building["currency"], building["unbilled"]) == ("48.000000", "48.000000", "EUR", ["lamp"])
+    assert building["contracts"] == [
+        {"contract": "one", "currency": "EUR", "cost": "28.800000"}, {"contract": "two", "currency": "EUR", "cost": "19.200000"},
+    ]  # fmt: skip
+
+
+async def test_francs_are_never_added_to_euros(house: AnalysedHouse) -> None:
+    house.devices.locations.put(Location("block", "Block", "building", None))
+    for flat, currency in (("flat1", "EUR"), ("flat2", "CHF")):
+        house.devices.locations.put(Location(flat, flat, "apartment", "block"))
+        house.ledger.point(f"{flat}_grid", location=flat)
+        house.fill(f"{flat}_grid", "2026-04-09T00:00", "2026-04-10T00:00", KWH)
+        await house.contract("0.25", flat, location=flat, currency=currency, **{"import": f"{flat}_grid"})
+    found = await house.get("/buildings/block/energy", start_date="2026-04-09", end_date="2026-04-09")
+    assert (found["cost"], found["currency"], found["items"][0]["cost"]) == (None, None, None)
+    assert [(each["currency"], each["cost"]) for each in found["contracts"]] == [("EUR", "24.000000"), ("CHF", "24.000000")]
+
+
+async def test_who_runs_in_dear_hours_costs_more(house: AnalysedHouse) -> None:
+    house.ledger.point("grid")
+    for slug, category in (("washer", "laundry"), ("car", "driving")):
+        house.ledger.point(slug, Role.LOAD)
+        house.ledger.points.put(msgspec.structs.replace(house.ledger.points.get(slug), category=category))
+        house.fill(slug, "2026-04-09T00:00", "2026-04-10T00:00", 0)
+    house.fill("grid", "2026-04-09T00:00", "2026-04-10T00:00", 300_001)
+    house.fill("washer", "2026-04-09T12:00", "2026-04-09T13:00", 250_000)
+    house.fill("car", "2026-04-09T02:00", "2026-04-09T03:00", 250_000)
+    windows = [{"name": "day", "price": "0.39", "hours": "6-22"}, {"name": "night", "price": "0.13", "hours": "22-6"}]
+    await house.contract([{"type": "time_of_use", "name": "energy", "windows": windows}])
+    await house.contract("0.10", "a_gas", **{"import": house.ledger.point("gas", Role.GAS).id})
+    found = await house.get("/locations/home/energy/consumption", start="2026-04-09", end="2026-04-10", resolution="day")
+    # each 1 kWh: at noon 1 × 0.39, at night 1 × 0.13; in all 64 × 0.300001 × 0.39 + 32 × 0.300001 × 0.13, all of it named
+    assert {each["category"]: (each["consumption_kwh"], each["cost"]) for each in found["categories"]} == {
+        "laundry": ("1.000000", "0.390000"), "driving": ("1.000000", "0.130000"), "other": ("26.800096", "8.216029")}  # fmt: skip
+    assert (found["cost"], [each["contract"] for each in found["contracts"]]) == ("8.736029", ["home"])
+
+
+async def test_a_part_of_what_a_contract_bills_has_its_share_of_each_slot(house: AnalysedHouse) -> None:
+    house.devices.locations.put(Location("block", "Block", "building", None))
+    for flat in ("flat1", "flat2"):
+        house.devices.locations.put(Location(flat, flat, "apartment", "block"))
+        house.ledger.point(f"{flat}_grid", location=flat)
+    house.fill("flat1_grid", "2026-04-09T00:00", "2026-04-10T00:00", 750_000)
+    house.fill("flat2_grid", "2026-04-09T00:00", "2026-04-10T00:00", 250_000)
+    await house.contract("0.25", "landlord", location="block", **{"import": ["flat1_grid", "flat2_grid"]})
+    costs = [(await house.get(f"/locations/{place}/energy/consumption", start="2026-04-09", end="2026-04-10"))["cost"] for place in ("flat1", "flat2", "block")]
+    assert costs == ["18.000000", "6.000000", "24.000000"]
+
+
+async def test_what_has_no_price_is_named(house: AnalysedHouse) -> None:
+    house.ledger.point("grid")
+    house.fill("grid", "2026-04-09T00:00", "2026-04-10T00:00", KWH)
+    await house.contract([{"type": "dynamic", "series": "epex"}, {"type": "flat", "name": "grid fee", "price": "0.10"}])
+    found = await house.get("/locations/home/energy/consumption", start="2026-04-09T06:00:00+02:00", end="2026-04-10")
+    assert found["unpriced"] == [{"contract": "home", "component": "dynamic", "start": "2026-04-09T06:00:00+02:00",
+                                  "end": "2026-04-10T00:00:00+02:00", "reason": "no price"}]  # fmt: skip
 
 
 async def test_comparison(house: AnalysedHouse) -> None:

@@ -108,7 +108,13 @@ def test_shares_are_exactly_the_whole(data: st.DataObject) -> None:
     assert sum(share.grid_mwh for share in every.values()) == sum(map(min, imported, wholes))
     assert all(share.own_mwh >= 0 for share in every.values())
     coins = data.draw(st.integers(-1000, 1000))
-    assert sum(printed({name: share.cost for name, share in every.items()}, coins).values()) == coins
+    amounts = printed({name: share.cost for name, share in every.items()}, coins, 10**10)
+    assert sum(amounts.values()) == coins
+
+
+def test_costs_that_cancel_each_other_are_still_printed_each() -> None:
+    assert printed({"a": 5 * 10**12 + 1, "b": -5 * 10**12, "": 0}, 0, 10**10) == {"a": 500, "b": -500, "": 0}
+    assert printed({"a": 10**10 // 2, "b": 10**10 // 2, "": 0}, 1, 10**10) == {"a": 1, "b": 0, "": 0}
 
 
 async def test_what_would_have_been_paid(home: BilledHouse) -> None:

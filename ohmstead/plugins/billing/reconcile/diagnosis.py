@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+
+import msgspec
 
 from ohmstead.core.clock import iso
 from ohmstead.plugins.billing.reconcile import hypotheses as why
@@ -17,8 +18,7 @@ BETTER = 4  # a guess must leave at most this part of the difference
 SUMS = (VAT, TOTAL)
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True):
     """One reason, in words. `kwh` and `amount` are what it explains: billed less expected; `others` would do as well."""
 
     cause: str
@@ -28,16 +28,14 @@ class Cause:
     others: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """A figure and why it differs; None where it does not."""
 
     figure: Figure
     cause: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciliation:
+class Reconciliation(msgspec.Struct, frozen=True):
     """An invoice beside what it should say. It `agrees` when nothing is off by more than rounding and tolerance."""
 
     invoice: Invoice

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+
+import msgspec
 
 from ohmstead.plugins.billing.reconcile.invoice import BilledLine, Invoice, Tolerance
 from ohmstead.plugins.tariffs.bill import BillLine
@@ -15,8 +16,7 @@ ENERGY, EXPORTED, QUANTITY, PRICE, AMOUNT, NET, VAT, TOTAL = "energy", "exported
 MILLION = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(msgspec.Struct, frozen=True):
     """What an invoice for a period should say. `kwh` and `exported_kwh` are exact."""
 
     kwh: Fraction
@@ -24,8 +24,7 @@ class Expected:
     sheet: Printed
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(msgspec.Struct, frozen=True):
     """One number of an invoice and what it should be; `billed` or `expected` is None where that side has no such line.
 
     `allowed` is how far it may be off: `rounding` is what the printed digits leave open, the rest is tolerance.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.core.clock import EARLIEST_MS, from_ms
 from ohmstead.plugins.billing.biller import made
@@ -28,8 +29,7 @@ MISSING, ESTIMATED, VERSION, BOUNDARY, ROUNDING, VAT, TOLERANCE, SUM, UNEXPLAINE
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """All that the ledger and the tariff know of a period: enough to make it in any way without asking again.
 
     `supply` reaches WIDER_MS beyond the period on both sides, where there is anything.
@@ -75,8 +75,7 @@ class Facts:
         return list(chain.from_iterable(self.supply.sheets[point] for point in points))
 
 
-@dataclass(frozen=True, slots=True)
-class Guess:
+class Guess(msgspec.Struct, frozen=True):
     """One cause, in words, and how the period is made if it holds."""
 
     cause: str
@@ -93,7 +92,7 @@ class Guess:
         """What the invoice would say."""
         if self.without is None:
             return facts.expected(self.period, self.tariff)
-        return replace(facts, supply=_without(facts.supply, facts.contract.imports, self.without)).expected()
+        return msgspec.structs.replace(facts, supply=_without(facts.supply, facts.contract.imports, self.without)).expected()
 
 
 def guesses(facts: Facts) -> Iterator[Guess]:
@@ -110,11 +109,11 @@ def _versions(facts: Facts) -> Iterator[Guess]:
     for version in facts.tariff.versions:
         if version is not only:
             text = f"priced with version {version.name} of tariff {facts.tariff.id}; what applies is {_names(reigns)}"
-            yield Guess(VERSION, text, facts.period, replace(facts.tariff, versions=(_always(version),)))
+            yield Guess(VERSION, text, facts.period, msgspec.structs.replace(facts.tariff, versions=(_always(version),)))
 
 
 def _always(version: Version) -> Version:
-    return replace(version, valid_from=EARLIEST_MS, until=None)
+    return msgspec.structs.replace(version, valid_from=EARLIEST_MS, until=None)
 
 
 def _names(reigns: Sequence[tuple[int, int, Version | None]]) -> str:
@@ -162,7 +161,7 @@ def _second_hour(zone: ZoneInfo, first: int, last: int) -> Period | None:
 
 def _without(supply: Supply, points: tuple[str, ...], span: Period) -> Supply:
     sheets = {point: [_emptied(sheet, span) if point in points else sheet for sheet in found] for point, found in supply.sheets.items()}
-    return replace(supply, sheets=sheets)
+    return msgspec.structs.replace(supply, sheets=sheets)
 
 
 def _emptied(sheet: Sheet, span: Period) -> Sheet:
@@ -170,7 +169,7 @@ def _emptied(sheet: Sheet, span: Period) -> Sheet:
     mwh = sheet.mwh[:]
     for place in range(first, last):
         mwh[place] = 0
-    return replace(sheet, mwh=mwh)
+    return msgspec.structs.replace(sheet, mwh=mwh)
 
 
 def _kwh(sheets: list[Sheet], span: Period) -> Fraction:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.clock import from_ms, iso
 from ohmstead.core.errors import Invalid
@@ -16,8 +17,7 @@ from ohmstead.plugins.ledger.moments import Moment, instant_ms
 LONGEST_MS = 5 * 366 * 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class BilledLine:
+class BilledLine(msgspec.Struct, frozen=True):
     """One line; what it does not print is None. `net` and `gross` are in the currency, `price` in that per unit."""
 
     label: str
@@ -29,8 +29,7 @@ class BilledLine:
     gross: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(msgspec.Struct, frozen=True):
     """What the supplier says the meter showed, in kWh."""
 
     at_ms: int
@@ -38,16 +37,14 @@ class Read:
     estimated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerance:
+class Tolerance(msgspec.Struct, frozen=True):
     """What may differ without anybody asking: energy in kWh, and money in the currency for each line."""
 
     kwh: Decimal = Decimal("0.2")
     amount: Decimal = Decimal("0.01")
 
 
-@dataclass(frozen=True, slots=True)
-class Invoice:
+class Invoice(msgspec.Struct, frozen=True):
     """One invoice of a contract for [start_ms, end_ms). `kwh` is the energy bought, `exported_kwh` sold, where it says so."""
 
     id: str
