@@ -123,12 +123,19 @@ def _command(options: Mapping[str, Any], build: Build) -> Op:
     device, hands, hold_s = options["device"], build.world.hands, options.get("hold")
     build.device(device, "device")
     capability, quantity, value = _told(options, build)
+    facts, where = build.world.facts, f"{device}.{quantity or capability}"
 
     def act(run: Run) -> Any:
         said = value(run)
         command = Command(device, capability, _fit(said, capability), quantity)
-        run.saw[f"{device}.{quantity or capability}"] = command.value
-        return hands.command(command, run.id, run.automation.id, run.automation.priority, hold_s)
+        run.saw[where] = command.value
+        answer = hands.command(command, run.id, run.automation.id, run.automation.priority, hold_s)
+        if answer is not None:  # in a replay nothing follows from it
+            run.automation.causes(run, f"automation {run.automation.id}")  # who told the device, in the event that says so
+            state = facts.state(where)
+            if state is None or state.value != command.value:
+                run.automation.causes(run, device)
+        return answer
 
     return act
 
@@ -201,6 +208,7 @@ def _mqtt(options: Mapping[str, Any], build: Build) -> Op:
         if not where or len(where) > 512 or any(mark in where for mark in "+#\0"):
             raise Invalid(f"{where[:60]!r} is no topic to publish to: it has neither + nor #")
         run.saw[where] = payload[:200]
+        run.automation.causes(run, f"mqtt {where}")
         return hands.publish(where, payload.encode(), retain)
 
     return act
@@ -216,7 +224,9 @@ def _http(options: Mapping[str, Any], build: Build) -> Op:
             data = msgspec.json.decode(body(run)) if body is not None else None
         except msgspec.DecodeError as error:
             raise Invalid(f"what its templates say makes no JSON: {error}") from None
-        return hands.call(method, url(run), data, sent)
+        where = url(run)
+        run.automation.causes(run, f"webhook {where.rpartition('/')[2]}")
+        return hands.call(method, where, data, sent)
 
     return act
 

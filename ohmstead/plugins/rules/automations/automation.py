@@ -35,7 +35,7 @@ class Automation:
         self.traces: deque[Run] = deque(maxlen=TRACES_KEPT)
         self.count, self.last_ms = 0, None
         self.disarms: list[Disarm] = []
-        self.causes: Callable[[Run, str], object] = lambda run, address: None  # told of a series that a run moves
+        self.causes: Callable[[Run, str], object] = lambda run, what: None  # told of what a run moves: a series, a device, a topic …
         self.others: Callable[[Run, str], object] = lambda run, other: None  # told of another that a run sets off
 
     last_ms: int | None

@@ -140,8 +140,7 @@ def kept(run: Run) -> dict[str, Any]:
 
 def run_of(automation: Automation, body: Mapping[str, Any]) -> Run:
     """The run that `kept` kept. KeyError for what it did not make."""
-    cause = tuple((str(name), float(at)) for name, at in body["cause"])
-    run = Run(automation, body["facts"], cause, body["began_ms"], body["id"])
+    run = Run(automation, body["facts"], tuple(body["cause"]), body["began_ms"], body["id"])
     for name in ("pc", "spent", "ended_ms", "due_ms", "result", "reason", "where"):
         setattr(run, name, body[name])
     run.steps = [(where, result, saw, at_ms) for where, result, saw, at_ms in body["steps"]]

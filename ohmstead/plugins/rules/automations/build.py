@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core.errors import Invalid
@@ -31,23 +31,20 @@ Disarm = Callable[[], object]
 Arm = Callable[["Post"], Disarm]
 
 
-@dataclass(frozen=True, slots=True)
-class Delay:
+class Delay(msgspec.Struct, frozen=True):
     """Wait so long."""
 
     delay_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Until:
+class Until(msgspec.Struct, frozen=True):
     """Wait until a trigger fires, for at most `timeout_s`."""
 
     arm: Arm
     timeout_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """What an automation may speak of. `open`: devices that nobody knows may still make themselves known.
 
     `placed`: it is known where the home is.
@@ -60,18 +57,17 @@ class Known:
     placed: bool = True
 
 
-@dataclass(slots=True)
-class Build:
+class Build(msgspec.Struct):
     """Of one automation. `path` are the keys that lead to what is being compiled, `problems` and `notes` what was found out."""
 
     world: World
     kinds: Kinds
     known: Known
     path: tuple[Key, ...] = ()
-    problems: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    program: list[tuple[str, Op]] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)  # automations that this one runs
+    problems: list[Problem] = msgspec.field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
+    program: list[tuple[str, Op]] = msgspec.field(default_factory=list)
+    calls: list[str] = msgspec.field(default_factory=list)  # automations that this one runs
 
     @contextmanager
     def at(self, *keys: Key) -> Iterator[None]:

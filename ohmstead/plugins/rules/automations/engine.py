@@ -1,8 +1,8 @@
 """Runs automations: sets them off, step by step to their end, one at a time within a call.
 
 Most runs come to their end within the call that set them off. One that waits is kept in the database, and goes on after
-a restart; a step that the hub died in is then done again. What a run sets off bears its cause, and a chain of causes
-that is too long is a loop: it is cut, and named.
+a restart; a step that the hub died in is then done again. What a run sets off bears its cause: by what it sets, and by
+what a device reports, a message or a call that follows. A chain of causes that is too long is a loop: it is cut, and named.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from ohmstead.plugins.rules.automations.automation import PARALLEL, QUEUED, REST
 from ohmstead.plugins.rules.automations.build import Delay, Until
 from ohmstead.plugins.rules.automations.journal import Journal
 from ohmstead.plugins.rules.automations.post import Post
-from ohmstead.plugins.rules.automations.run import CONDITION, DONE, FAILED, IGNORED, LOOP, LOST, STOPPED, Link, Run
+from ohmstead.plugins.rules.automations.run import CONDITION, DONE, FAILED, IGNORED, LOOP, LOST, STOPPED, Chain, Run
 from ohmstead.plugins.rules.automations.world import World
 
 log = logging.getLogger(__name__)
 
 CHAIN_MOST = 10  # automations that set off each other in a row
-CHAIN_S = 60.0  # what was set off longer ago is no cause any more
-CAUSES_MOST = 1_000  # series whose mover is remembered
+CHAIN_S = 30.0  # what follows later than this is set off by time, or by the world
+CAUSES_MOST = 1_000  # things whose mover is remembered
+NAMED_S = 3600.0  # how often the log names an automation that loops again and again
 WAITING_MOST = 10_000  # firings that wait for the one under way
 BREATH = 500  # steps in a row before others get their turn
 STEPS_MOST = 100_000  # of one run
@@ -41,9 +42,9 @@ class Engine:
         self.automations: dict[str, Automation] = {}
         self._busy = False
         self._waiting: deque[Callable[[], None]] = deque()
-        self._causes: dict[str, tuple[tuple[Link, ...], float]] = {}  # series -> who moved it, and until when that counts
+        self._causes: dict[str, tuple[Chain, float]] = {}  # what was moved -> by whom, and until when that counts
         self._tasks: set[asyncio.Future[Any]] = set()
-        self._looping: set[str] = set()
+        self._named: dict[str, float] = {}  # automations that looped, and when the log said so
 
     # Automations
 
@@ -88,9 +89,10 @@ class Engine:
 
     # Setting off
 
-    def fire(self, automation: Automation, facts: Mapping[str, Any], cause: tuple[Link, ...] = (), by_hand: bool = False) -> Run:
+    def fire(self, automation: Automation, facts: Mapping[str, Any], cause: Chain = (), by_hand: bool = False) -> Run:
         """Set one off: now, or once the step under way is done. By hand its conditions are not asked."""
-        run = Run(automation, facts, cause, self.world.clock.now_ms())
+        clock = self.world.clock
+        run = Run(automation, facts, cause, clock.now_ms(), since=clock.monotonic())
         self._do(lambda: self._begin(run, by_hand))
         return run
 
@@ -147,35 +149,36 @@ class Engine:
         return False
 
     def _loop(self, run: Run) -> None:
-        names = [name for name, _ in run.cause] + [run.automation.id]
-        text = f"automations set each other off without end: {' → '.join(names[-4:])}"
-        if run.automation.id not in self._looping:
-            self._looping.add(run.automation.id)
+        id_, now = run.automation.id, self.world.clock.monotonic()
+        text = f"automations set each other off without end: {' → '.join([*run.cause[-3:], id_])}"
+        if now >= self._named.get(id_, -NAMED_S) + NAMED_S:
+            self._named[id_] = now
             log.warning("%s; the chain is cut", text)
         self._end(run, LOOP, text)
 
-    def _moves(self, run: Run, address: str) -> None:
-        """What this series does next, this run did."""
+    def _moves(self, run: Run, what: str) -> None:
+        """What happens to this next, this run did: a series, a device, a topic …"""
         now = self.world.clock.monotonic()
         if len(self._causes) >= CAUSES_MOST:
             self._causes = {key: kept for key, kept in self._causes.items() if kept[1] > now}
             if len(self._causes) >= CAUSES_MOST:
                 self._causes.clear()
-        self._causes[address] = (*run.cause, (run.automation.id, now)), now + CHAIN_S
+        self._causes[what] = self._chain(run, now), now + CHAIN_S
 
-    def _cause(self, address: str) -> tuple[Link, ...]:
-        found = self._causes.get(address)
-        if found is None:
-            return ()
-        now = self.world.clock.monotonic()
-        return tuple(link for link in found[0] if link[1] > now - CHAIN_S) if found[1] > now else ()
+    def _chain(self, run: Run, now: float) -> Chain:
+        """A run with what led to it; one that took its time begins a new chain."""
+        return (*run.cause, run.automation.id) if now < run.since + CHAIN_S else (run.automation.id,)
+
+    def _cause(self, what: str) -> Chain:
+        found = self._causes.get(what) or self._causes.get(what.partition(".")[0])  # a device that was told something
+        return found[0] if found is not None and found[1] > self.world.clock.monotonic() else ()
 
     def _sets_off(self, run: Run, other: str) -> None:
         automation = self.automations.get(other)
         if automation is None or not automation.enabled:
             raise Conflict(f"automation {other} is disabled" if automation else f"there is no automation {other}")
-        link = run.automation.id, self.world.clock.monotonic()
-        self.fire(automation, {"run": run.id, "automation": run.automation.id}, (*run.cause, link))
+        chain = self._chain(run, self.world.clock.monotonic())
+        self.fire(automation, {"run": run.id, "automation": run.automation.id}, chain)
 
     # Steps
 

@@ -96,7 +96,7 @@ def _event(options: Mapping[str, Any], build: Build) -> Arm:
     def arm(post: Post) -> Disarm:
         def told(event_: Event) -> None:
             if all(str(getattr(event_, field)) == str(value) for field, value in where.items()):
-                post.fire({"event": name, **msgspec.to_builtins(event_)})
+                post.fire({"event": name, **msgspec.to_builtins(event_)}, getattr(event_, "who", None))
 
         return post.world.bus.subscribe(class_, told)
 
@@ -135,7 +135,7 @@ def _mqtt(options: Mapping[str, Any], build: Build) -> Arm:
         def told(topic_: str, payload: bytes) -> None:
             text = payload[: 4 * PAYLOAD_MOST].decode("utf-8", "replace")[:PAYLOAD_MOST]
             if wanted is None or text == wanted:
-                post.fire({"topic": topic_, "payload": text})
+                post.fire({"topic": topic_, "payload": text}, f"mqtt {topic_}")
 
         return post.world.subscribe(filter_, told)
 
@@ -143,4 +143,5 @@ def _mqtt(options: Mapping[str, Any], build: Build) -> Arm:
 
 
 def _webhook(options: Mapping[str, Any], build: Build) -> Arm:
-    return lambda post: post.world.webhooks.add(options["webhook"], post.fire)
+    secret_ = options["webhook"]
+    return lambda post: post.world.webhooks.add(secret_, lambda facts: post.fire(facts, f"webhook {secret_}"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.errors import ConfigError, Unavailable
 from ohmstead.core.isolation import SecondLoop
@@ -33,4 +34,4 @@ def elsewhere(kind: RuleKind, second: SecondLoop) -> RuleKind:
 
         return act
 
-    return replace(kind, compile=compile_)
+    return msgspec.structs.replace(kind, compile=compile_)

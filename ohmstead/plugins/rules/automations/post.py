@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ohmstead.plugins.rules.automations.build import Disarm
 from ohmstead.plugins.rules.automations.world import World
@@ -14,11 +15,10 @@ from ohmstead.plugins.rules.gate import Gate, Turn
 Fire = Callable[[Mapping[str, Any], str | None], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(msgspec.Struct, frozen=True):
     """`key` names what the trigger keeps in the database. `primed`: what holds already counts, as in a wait.
 
-    `fired(facts, address)` says that it fired; `address` is the series that moved. `turned` is told of turns of gates
+    `fired(facts, what)` says that it fired; `what` is what moved: a series, a topic … `turned` is told of turns of gates
     whose rows are written with what follows from them. `last_ms` is when the automation was last set off.
     """
 
@@ -29,9 +29,9 @@ class Post:
     primed: bool = False
     last_ms: Callable[[], int | None] = lambda: None
 
-    def fire(self, facts: Mapping[str, Any], address: str | None = None) -> None:
+    def fire(self, facts: Mapping[str, Any], what: str | None = None) -> None:
         """It happened."""
-        self.fired(facts, address)
+        self.fired(facts, what)
 
     def gate(self, comparison: Comparison, for_ms: int, facts: Callable[[Turn], Mapping[str, Any]], address: str | None = None) -> Gate:
         """A gate that fires when it turns on, kept across a restart."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ohmstead.plugins.rules.automations.automation import Automation
 
 STEPS_KEPT = 200  # of a trace; those in between are counted
-Link = tuple[str, float]  # an automation, and the monotonic time it was set off
+Chain = tuple[str, ...]  # automations that set each other off, the first one first
 
 RUNNING, DONE, CONDITION, FAILED, LOST, STOPPED, IGNORED, LOOP = (
     "running", "done", "condition", "failed", "lost", "stopped", "ignored", "loop"
@@ -24,17 +24,19 @@ RUNNING, DONE, CONDITION, FAILED, LOST, STOPPED, IGNORED, LOOP = (
 class Run:
     """Cheap to make: most come to their end within the call that set them off.
 
+    `cause` are the automations that led to it, `since` is the monotonic time it was set off, 0 for one of before a restart.
     `pc` is the place in the program, `counters` those of its repeats, `due_ms` when a wait ends at the latest. `saw` are
     the values that the step now done looked at.
     """
 
     __slots__ = ("automation", "began_ms", "cause", "counters", "due_ms", "ended_ms", "facts", "id", "pc", "reason", "result", "saw",
-                 "spent", "steps", "stored", "task", "undo", "where")  # fmt: skip
+                 "since", "spent", "steps", "stored", "task", "undo", "where")  # fmt: skip
 
     def __init__(
-        self, automation: Automation, facts: Mapping[str, Any], cause: tuple[Link, ...], now_ms: int, id_: str | None = None
+        self, automation: Automation, facts: Mapping[str, Any], cause: Chain, now_ms: int, id_: str | None = None, since: float = 0.0
     ) -> None:
         self.automation, self.facts, self.cause, self.began_ms = automation, facts, cause, now_ms
+        self.since = since
         self.id = id_ or f"{random.getrandbits(64):016x}"  # a name, no secret
         self.pc = self.spent = 0
         self.counters: dict[int, int] = {}
@@ -59,7 +61,7 @@ class Run:
         return {
             "run": self.id, "automation": self.automation.id, "began": iso(self.began_ms),
             "ended": None if self.ended_ms is None else iso(self.ended_ms), "result": self.result, "reason": self.reason,
-            "trigger": told(self.facts), "caused_by": [name for name, _ in self.cause],
+            "trigger": told(self.facts), "caused_by": list(self.cause),
             "waits_at": self.where if self.ended_ms is None else None, "until": None if self.due_ms is None else iso(self.due_ms),
             "steps": [{"step": where, "result": result, "saw": told(saw), "at": iso(at_ms)} for where, result, saw, at_ms in self.steps],
         }  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.supervise import Task
@@ -18,8 +19,7 @@ JUMPED_MS = 60_000  # a clock that was set by so much plans anew
 LATE_MS = 15 * 60_000  # a time of day that was jumped over is made up for when it is not longer ago
 
 
-@dataclass(eq=False, slots=True)
-class Timer:
+class Timer(msgspec.Struct, eq=False):
     """Something due; `cancel` it when it is not wanted any more."""
 
     ring: Ring

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
@@ -63,8 +64,7 @@ class Hands(Protocol):
 Topic = Callable[[str, Callable[[str, bytes], object]], Callable[[], None]]
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(msgspec.Struct, frozen=True):
     """All of it. `subscribe(filter, told)` listens to MQTT."""
 
     clock: Clock

@@ -170,6 +170,68 @@ async def test_a_loop_is_cut_and_named(home: AutomatedHouse, caplog: pytest.LogC
     assert "without end" in caplog.text
 
 
+def switches(to: str, **trigger: Any) -> dict[str, Any]:
+    return {"trigger": {"state": "ev.power", **trigger}, "action": {"command": {"device": "ev", "switch": to}}}
+
+
+async def test_a_loop_through_what_a_device_reports_is_cut_and_named(home: AutomatedHouse, caplog: pytest.LogCaptureFixture) -> None:
+    ev = await home.gadget("ev")
+    await home.begin(on=switches("on", below=10), off=switches("off", above=10))
+    await home.say("ev.power", 0)
+    for _ in range(60):  # it takes power for as long as it is on, and says so every 5 s
+        await home.say("ev.power", 1000 if ev.values[-1] == "on" else 0, 5)
+    assert len(ev.values) == 10
+    [text] = [run.reason for id_ in ("on", "off") for run in home.automations.get(id_).traces if run.result == "loop"]
+    assert text == "automations set each other off without end: off → on → off → on"
+    assert text in caplog.text
+
+
+@pytest.mark.parametrize("delay", [0, 5])
+async def test_one_that_sets_itself_off_by_a_device_is_cut(home: AutomatedHouse, delay: float) -> None:
+    ev = await home.gadget("ev")
+    toggles = [{"delay": delay}, {"command": {"device": "ev", "switch": "{{ 'off' if state('ev.switch') == 'on' else 'on' }}"}}]
+    await home.begin(a={"trigger": {"state": "ev.switch"}, "action": toggles, "mode": "queued"})
+    await home.say("ev.switch", "off")
+    await home.say("ev.switch", "on")
+    for _ in range(120):
+        await home.clock.advance(5)
+    assert len(ev.values) == 10
+    [cut] = [run for run in home.automations.get("a").traces if run.result == "loop"]
+    assert cut.shown()["caused_by"] == ["a"] * 10
+
+
+async def test_a_device_that_is_told_what_it_does_already_is_no_loop(home: AutomatedHouse) -> None:
+    await home.gadget("ev")
+    await home.begin(a={"trigger": {"state": "ev.power"}, "action": {"command": {"device": "ev", "switch": "on"}}})
+    await home.say("ev.switch", "on")
+    for watts in range(20):
+        await home.say("ev.power", watts)
+    assert home.results("a") == ["done"] * 19
+
+
+async def test_a_device_that_is_switched_by_time_is_no_loop(home: AutomatedHouse) -> None:
+    ev = await home.gadget("ev")
+    await home.begin(on=switches("on", below=10, **{"for": "30s"}), off=switches("off", above=10, **{"for": "30s"}))
+    await home.say("ev.power", 0)
+    for _ in range(120):
+        await home.say("ev.power", 1000 if ev.values and ev.values[-1] == "on" else 0, 5)
+    assert len(ev.values) > 15
+
+
+async def test_a_loop_through_the_events_of_commands_is_cut(home: AutomatedHouse) -> None:
+    ev = await home.gadget("ev")
+    done = {"event": "CommandDone", "where": {"device": "ev"}}
+    await home.begin(a={"trigger": done, "action": {"command": {"device": "ev", "switch": "on"}}, "mode": "queued"})
+    await home.ask("POST", "/devices/ev/commands", {"capability": "switch", "value": "on"})
+    for _ in range(300):  # two reports of one instant are one, so each command is told twice here
+        await home.clock.advance(1)
+    told = len(ev.values)
+    assert home.results("a").count("loop") == 1
+    for _ in range(60):
+        await home.clock.advance(1)
+    assert len(ev.values) == told
+
+
 async def test_a_slow_oscillator_is_no_loop(home: AutomatedHouse) -> None:
     await home.begin(a={"trigger": {"state": "a.power"}, "action": [{"delay": "61s"}, sets("{{ trigger.value + 1 }}", "a.power")], "mode": "queued"})
     await home.say("a.power", 0)
