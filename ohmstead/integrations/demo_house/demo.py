@@ -54,7 +54,7 @@ contracts:
 
 # What somebody should be told of. "ohmstead alerts" lists what is wrong, "ohmstead alerts ack 1" takes care of it.
 alerts:
-  bulb_left_on: {{device: D1, quantity: temperature, above: 35, clear_below: 30, for: 30s, severity: high, cooldown: 15m, notify: [owner]}}
+  bulb_overheat: {{device: D1, quantity: temperature, above: 50, clear_below: 47, for: 30s, severity: high, cooldown: 15m, notify: [owner]}}
 """
 
 GREETING = """
@@ -76,13 +76,13 @@ Try, in another terminal:
   curl -H "Authorization: Bearer $TOKEN" "http://{host}:{port}/api/v1/states?device=kettle"
   curl -H "Authorization: Bearer $TOKEN" "http://{host}:{port}/api/v1/devices/grid/energy/readings?quantity=energy_import&resolution=1d"
 
-  # switch the bulb off
-  curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
-    -d '{{"capability": "switch", "value": "off"}}' http://{host}:{port}/api/v1/devices/D1/commands
-
-  # who left the bulb on: what is wrong, and taking care of it
+  # a minute or two after the start the bulb is too hot: what is wrong, and taking care of it
   ohmstead -c {folder} alerts
   ohmstead -c {folder} alerts ack 1
+
+  # switch it off: it cools down, and the alert is resolved by itself
+  curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
+    -d '{{"capability": "switch", "value": "off"}}' http://{host}:{port}/api/v1/devices/D1/commands
 
   # what the last month cost, line by line, and what this one comes to
   ohmstead -c {folder} bill home --period last

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from math import exp
+
+import msgspec
 
 from ohmstead.core.model import DeviceInfo
 from ohmstead.integrations.demo_house.house import SWITCHED, House
@@ -25,31 +27,47 @@ DEVICES = (
 )
 NAMES = tuple(str(info.id) for info in DEVICES)
 SOURCES_OF_GREEN = ("pv",)  # they speak on green-energy/{source}/generation
+STILL_MS, SHUT_FOR_MS, SHUT_EVERY_MS = 10_000, 300_000, 3 * 3_600_000  # when the window by the bulb is shut: first, how long, how often
+_LAG_MS = {"D1": 60_000, "battery": 1_200_000, "fridge": 600_000, "ev": 600_000}  # in so long most of a change is felt
 
 
-@dataclass(slots=True)
-class Said:
+class Said(msgspec.Struct):
     """What one device says at one instant: what it measures now, and its registers."""
 
     device: str
     at_ms: int
     telemetry: Values
-    registers: Values = field(default_factory=dict)
+    registers: Values = msgspec.field(default_factory=dict)
 
 
 class Senses:
-    """What the devices of a house measure beside its physics: their temperatures."""
+    """What the devices of a house measure beside its physics: their temperatures, which follow what they take with a lag.
 
-    def __init__(self, seed: int) -> None:
+    Somebody shuts the window by the bulb soon after `began_ms`, and every few hours again. In still air it gets too hot.
+    """
+
+    def __init__(self, seed: int, began_ms: int) -> None:
+        self._began_ms = began_ms
         self._warmth = {device: Chance(seed, f"{device} warmth") for device in ("D1", "battery", "fridge", "ev")}
+        self._felt: dict[str, tuple[int, float]] = {}
 
     def temperature_c(self, device: str, house: House) -> float:
         """Of the device itself (fridge: inside; heat pump: of the water it sends out)."""
         if device == "heatpump":
             return round(31 + 0.6 * (15 - house.weather.temperature_c(house.at_ms / 1000)) * (house.powers[device] > 1000), 1)
-        wander = 3 * (self._warmth[device].smooth(house.at_ms / 1000, 700) - 0.5)
+        comes_to = self._comes_to_c(device, house)
+        at_ms, felt = self._felt.get(device, (house.at_ms, comes_to))
+        felt = comes_to + (felt - comes_to) * exp((at_ms - house.at_ms) / _LAG_MS[device])
+        self._felt[device] = house.at_ms, felt
+        return round(felt, 1)
+
+    def _comes_to_c(self, device: str, house: House) -> float:
+        """What its temperature would be in the end if all stayed as it is."""
+        works, wander = abs(house.powers[device]) > 100, 3 * (self._warmth[device].smooth(house.at_ms / 1000, 700) - 0.5)
+        if device == "D1" and works:
+            return (56 if STILL_MS <= (house.at_ms - self._began_ms) % SHUT_EVERY_MS < STILL_MS + SHUT_FOR_MS else 40) + wander
         resting, working = {"D1": (22, 40), "battery": (21, 27), "fridge": (5, 4), "ev": (19, 38)}[device]
-        return round((working if abs(house.powers[device]) > 100 else resting) + wander, 1)
+        return (working if works else resting) + wander
 
 
 def speak(house: House, senses: Senses) -> list[Said]:

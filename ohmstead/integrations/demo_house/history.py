@@ -23,7 +23,7 @@ async def write(ingest: Ingest, house: House, until_ms: int) -> int:
     Returns once all is committed. Rejected when the hub does not take one of the devices in, Unavailable when the
     storage does not keep up.
     """
-    senses, readings, steps = Senses(house.seed), 0, 0
+    senses, readings, steps = Senses(house.seed, house.at_ms), 0, 0
     batch = ingest.batch("demo house", FORMAT, live=False)
     while house.at_ms <= until_ms - STEP_MS:
         house.advance(house.at_ms + STEP_MS)

@@ -13,7 +13,7 @@ from ohmstead.integrations.demo_house.loads import loads
 from ohmstead.integrations.demo_house.weather import Chance, Weather
 
 SOURCES = ("grid", "pv", "battery")
-SWITCHED = ("D1", "ev", "plug_tv", "plug_desk", "plug_washer")
+SWITCHED = ("D1", "ev", "heatpump", "plug_tv", "plug_desk", "plug_washer")
 LONGEST_MS = 300_000  # a step; longer ones are cut
 PEAK_W_PER_W_M2 = 6.2  # modules of 6.2 kW peak
 INVERTER_LIMIT = 60_000  # 0.1 W

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -16,8 +15,7 @@ REGISTERS_EVERY_MS = 60_000
 COMMANDS = "devices/+/command"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One MQTT message."""
 
     topic: str
@@ -31,7 +29,7 @@ class Player:
         self.house = house
         self._every_ms = every_ms
         self._faults = faults
-        self._senses = Senses(house.seed)
+        self._senses = Senses(house.seed, house.at_ms)
         self._suffix = suffix
         self._devices = {str(info.id) for info in DEVICES[:only]}
 

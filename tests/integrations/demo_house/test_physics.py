@@ -28,7 +28,7 @@ def test_grid_and_pv_and_battery_give_what_the_loads_take(seed: int, start_ms: i
             house.switch(SWITCHED[number % len(SWITCHED)], number % 2 == 0)
         assert balance(house) == 0
         assert RESERVE <= house.stored <= CAPACITY or house.powers["battery"] == 0
-        said = {s.device: s.telemetry for s in speak(house, Senses(seed))}
+        said = {s.device: s.telemetry for s in speak(house, Senses(seed, 0))}
         sources = sum(said[device]["power"] for device in SOURCES)
         loads = sum(values["power"] for device, values in said.items() if device not in SOURCES)
         assert sources == pytest.approx(loads, abs=1e-9)
@@ -55,7 +55,7 @@ def test_the_same_seed_is_the_same_house_and_another_is_another() -> None:
     def life(seed: int) -> list[object]:
         house = House(seed, WINTER_MS)
         house.advance(WINTER_MS + 3 * DAY_S * 1000)
-        return [house.powers, house.registers, house.stored, [s.telemetry for s in speak(house, Senses(seed))]]
+        return [house.powers, house.registers, house.stored, [s.telemetry for s in speak(house, Senses(seed, 0))]]
 
     assert life(7) == life(7)
     assert life(7) != life(8)
@@ -92,7 +92,7 @@ def test_a_month_looks_like_a_month(start_ms: int) -> None:
 
 
 def test_the_bulb_is_230_volt_0_85_ampere_40_degrees() -> None:
-    house, senses = House(1, WINTER_MS), Senses(1)
+    house, senses = House(1, WINTER_MS), Senses(1, WINTER_MS - 3_600_000)
     for _ in range(100):
         house.advance(house.at_ms + 60_000)
         bulb = speak(house, senses)[0]
@@ -104,6 +104,21 @@ def test_the_bulb_is_230_volt_0_85_ampere_40_degrees() -> None:
     house.switch("D1", on=False)
     bulb = speak(house, senses)[0]
     assert (bulb.telemetry["power"], bulb.telemetry["current"], bulb.telemetry["switch"]) == (0, 0, "off")
+    assert bulb.telemetry["temperature"] == pytest.approx(40, abs=2), "it takes its time to cool down"
+    house.advance(house.at_ms + 300_000)
+    assert speak(house, senses)[0].telemetry["temperature"] == pytest.approx(22, abs=2)
+
+
+def test_the_bulb_gets_too_hot_in_still_air_soon_after_the_start_and_cools_down_by_itself() -> None:
+    house, senses = House(1, WINTER_MS), Senses(1, WINTER_MS)
+    felt = {}
+    for _ in range(120):
+        house.advance(house.at_ms + 5_000)
+        felt[(house.at_ms - WINTER_MS) // 1000] = speak(house, senses)[0].telemetry["temperature"]
+    hot = [at_s for at_s, temperature in felt.items() if temperature > 50]
+    assert 30 < hot[0] < 120
+    assert hot == list(range(hot[0], hot[-1] + 1, 5))
+    assert next(at_s for at_s in felt if at_s > hot[-1] and felt[at_s] < 47) < 450
 
 
 def test_every_device_has_its_own_id_name_and_kind() -> None:

@@ -81,7 +81,7 @@ def test_more_houses_have_ids_of_their_own() -> None:
 
 
 def play(share: float, seed: int = 1, rounds_: int = 3000) -> tuple[Faults, dict[str, list[Any]]]:
-    house, senses, faults = House(1, START_MS), Senses(1), Faults(seed, share)
+    house, senses, faults = House(1, START_MS), Senses(1, 0), Faults(seed, share)
     heard: dict[str, list[Any]] = defaultdict(list)
     for _ in range(rounds_):
         house.advance(house.at_ms + 5000)
@@ -114,7 +114,7 @@ def test_a_reset_register_counts_on_from_zero_also_after_a_restart() -> None:
     again.began = faults.began
     house = House(1, START_MS)
     house.advance(START_MS + 3001 * 5000)
-    said = again.pass_on(speak(house, Senses(1))[0])
+    said = again.pass_on(speak(house, Senses(1, 0))[0])
     assert said is not None
     assert 0 <= said.registers["energy_import"] < 5
 
