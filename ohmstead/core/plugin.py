@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -45,8 +44,7 @@ class Link(Protocol):
         """Tell the device; return once it took the command. Its own report, not this, proves it was done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Integration:
+class Integration(msgspec.Struct, frozen=True):
     """One product family or format.
 
     `schema` maps voluptuous markers (with descriptions) to validators. `readings(options, context)` is an async
@@ -66,8 +64,7 @@ class Integration:
     templates: Path | None = None  # a folder of YAML device templates, read by the configuration
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """A top-level part of the YAML: its key, schema, and what to do with it.
 
     `apply(value)` is called at start and after a reload that changed it, with validated data; None when the part is
@@ -85,9 +82,12 @@ class Section:
     problems: Callable[[Mapping[str, Any]], Iterable[tuple[tuple[str | int, ...], str]]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Work on a schedule: five cron fields in the house's zone, or every `every_s` seconds."""
+class Job(msgspec.Struct, frozen=True):
+    """Work on a schedule: five cron fields in the house's zone, or every `every_s` seconds.
+
+    Work that keeps its own time has `went` instead, which tells of its newest turn: started_ms, ended_ms, took_s, result
+    and next_ms. It is listed with the others, and run by the jobs only when somebody asks for it.
+    """
 
     name: str
     run: Callable[[], Awaitable[object]]
@@ -95,10 +95,10 @@ class Job:
     every_s: float | None = None
     catch_up: bool = True  # run once at start when a due time passed while the hub was down
     description: str = ""
+    went: Callable[[], Mapping[str, Any]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(msgspec.Struct, frozen=True):
     """A feature's own tables: the folder of its migrations and its version table `schema_<feature>`."""
 
     feature: str
@@ -106,8 +106,7 @@ class Tables:
     after: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ImportRow:
+class ImportRow(msgspec.Struct, frozen=True):
     """One reading of a file: `quantity` and `value` are canonical; `place` says where it stood ("line 14")."""
 
     device: str
@@ -159,8 +158,7 @@ class Into(StrEnum):
     INVOICES = "invoices"  # InvoiceRow: what a supplier billed
 
 
-@dataclass(frozen=True, slots=True)
-class Importer:
+class Importer(msgspec.Struct, frozen=True):
     """Reads rows from a file.
 
     `read(path, options)` yields rows of the kind that `into` says, or a str: a mistake of that place, which is skipped
@@ -177,8 +175,7 @@ class Importer:
     layer: str = "settled"
 
 
-@dataclass(frozen=True, slots=True)
-class TariffKind:
+class TariffKind(msgspec.Struct, frozen=True):
     """One kind of component of a tariff, pure: facts in, lines out.
 
     `schema` maps voluptuous markers (with descriptions) to validators. `compile(options, holidays)` makes a rule of
@@ -194,8 +191,7 @@ class TariffKind:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(msgspec.Struct, frozen=True):
     """A way to reach people: for addresses `scheme://…` of its schemes; "*" takes all that nobody else does.
 
     `send(message, address)` returns what the other side answered once it took the message. Unavailable: not now, try
@@ -209,8 +205,7 @@ class Channel:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RuleKind:
+class RuleKind(msgspec.Struct, frozen=True):
     """One kind of part of an automation: `part` is "trigger", "condition" or "action", `name` the key that marks it in the YAML.
 
     `schema` maps voluptuous markers (with descriptions), that of `name` among them, to validators. `compile(options,
@@ -226,17 +221,16 @@ class RuleKind:
     description: str = ""
 
 
-@dataclass(slots=True)
-class Declared:
+class Declared(msgspec.Struct):
     """What one plugin declared, held as plain objects."""
 
-    integrations: list[Integration] = field(default_factory=list)
-    quantities: list[Quantity] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
-    tables: list[Tables] = field(default_factory=list)
-    routes: list[Route] = field(default_factory=list)
-    jobs: list[Job] = field(default_factory=list)
-    importers: list[Importer] = field(default_factory=list)
+    integrations: list[Integration] = msgspec.field(default_factory=list)
+    quantities: list[Quantity] = msgspec.field(default_factory=list)
+    sections: list[Section] = msgspec.field(default_factory=list)
+    tables: list[Tables] = msgspec.field(default_factory=list)
+    routes: list[Route] = msgspec.field(default_factory=list)
+    jobs: list[Job] = msgspec.field(default_factory=list)
+    importers: list[Importer] = msgspec.field(default_factory=list)
 
 
 class Hooks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ohmstead.core.plugin import Section, Tables, hookimpl
+from ohmstead.core.plugin import Job, Section, Tables, hookimpl
 from ohmstead.core.route import Route
 from ohmstead.core.validate import slug
 from ohmstead.plugins.devices import schemas
@@ -46,6 +46,11 @@ class DevicesPlugin:
     def ohmstead_routes(self, hub: Hub) -> list[Route]:
         """`/devices` and `/locations`."""
         return DeviceRoutes(hub, self._devices, self._commands).all() + LocationRoutes(self._devices).all()
+
+    @hookimpl
+    def ohmstead_jobs(self, hub: Hub) -> list[Job]:
+        """The sweep of the silent, which goes on whether the database is there or not."""
+        return [Job("offline", self._devices.sweep, went=lambda: self._devices.swept, description="find who has been silent for too long")]
 
     @hookimpl
     def ohmstead_started(self, hub: Hub) -> None:

@@ -8,10 +8,12 @@ stay out while it still sends is decommissioned instead.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock, to_ms
@@ -53,6 +55,7 @@ class Devices:
         self.admission = Admission(clock)
         self.journal = Journal(storage, clock, self._entries, self.secrets, self.locations, self._on_trial, self._look)
         self.statuses = Statuses(bus, clock, self.journal.line)
+        self.swept: Mapping[str, Any] = {}  # how the newest sweep went, see Job.went
         self.on_removed: list[Callable[[str], None]] = []  # told of a device that is gone or may no longer send
 
     async def open(self) -> None:
@@ -77,11 +80,19 @@ class Devices:
         """Sweep the silent, for ever, whether the database is there or not."""
         task.up()
         while True:
-            self.statuses.clock_set(self._entries.values())
-            self.statuses.sweep()
-            for entry in self.admission.failed():
-                self.remove(entry.device.id)
+            await self.sweep()
             await self._clock.sleep(TICK_S)
+
+    async def sweep(self) -> None:
+        """Turn offline who has been silent for too long, and send away who failed its trial."""
+        began_ms, began = self._clock.now_ms(), time.perf_counter()
+        self.statuses.clock_set(self._entries.values())
+        self.statuses.sweep()
+        for entry in self.admission.failed():
+            self.remove(entry.device.id)
+        ended_ms = self._clock.now_ms()
+        self.swept = {"started_ms": began_ms, "ended_ms": ended_ms, "took_s": time.perf_counter() - began, "result": "ok",
+                      "next_ms": ended_ms + round(TICK_S * 1000)}  # fmt: skip
 
     async def write(self, task: Task) -> None:
         """Write what changed, for ever; when each device was last seen once a minute."""
@@ -134,7 +145,7 @@ class Devices:
         name = info.id or device
         entry = self._entries.get(name) or self._register(name, device)
         if name != device and info.via is None:
-            info = replace(info, via=device)
+            info = msgspec.structs.replace(info, via=device)
         entry.told = info
         self.prove(entry)
         self.update(entry, filled(entry.device, info))
@@ -223,7 +234,7 @@ class Devices:
         self.secrets.put(device, ())
         for other in self._entries.values():
             if other.device.via == device:
-                self.update(other, replace(other.device, via=None))
+                self.update(other, msgspec.structs.replace(other.device, via=None))
         self._tell_removed(device)
         if not entry.unproven:
             self.journal.note(DEVICE, device)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import ConfigError, Conflict, NotFound, OhmsteadError
@@ -30,8 +31,7 @@ LIMIT_S = 6 * 3600.0  # a job of a foreign plugin that runs longer is given up
 STOP_S = 3.0
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct):
     """One job: whether its plugin is foreign, when it is due next, its run if it runs, whether it failed last time."""
 
     job: Job
@@ -109,7 +109,7 @@ class Jobs:
 
     async def _turn(self) -> None:
         jumped = abs(self._skew() - self._skew_ms) > 60_000
-        if jumped or any(entry.next_ms is None for entry in self._entries.values()):
+        if jumped or any(entry.next_ms is None for entry in self._scheduled().values()):
             self._skew_ms = self._skew()
             await self._plan()
         held = [name for name, entry in self._entries.items() if entry.running]
@@ -132,13 +132,17 @@ class Jobs:
     async def _plan(self) -> None:
         """Read the rows and set the next due times: kept as they stand unless the schedule is new or the clock went back."""
         rows, now = await self._board.rows(), self._clock.now_ms()
-        for name, entry in self._entries.items():
+        for name, entry in self._scheduled().items():
             row, schedule = rows.get(name), self._schedule(entry.job)
             entry.next_ms = self._next(entry.job, row, now)
             if row is None or row["next_ms"] != entry.next_ms or row["schedule"] != schedule:
                 await self._board.plan(name, schedule, entry.next_ms)
             if row is not None and not entry.running and entry.job.catch_up and row["result"] in UNFINISHED:
                 entry.next_ms = max(now, row["held_until_ms"] or now)
+
+    def _scheduled(self) -> dict[str, Entry]:
+        """Those that do not keep their own time."""
+        return {name: entry for name, entry in self._entries.items() if entry.job.went is None}
 
     def _schedule(self, job: Job) -> str:
         return f"{text(job)} {self.zone}"
@@ -154,9 +158,9 @@ class Jobs:
     async def _begin(self, entry: Entry, due_only: bool) -> asyncio.Task[object] | None:
         """Claim and start one; None when somebody else runs it."""
         now = self._clock.now_ms()
-        upcoming = following(entry.job, now, self.zone)
+        upcoming = following(entry.job, now, self.zone) if due_only else None
         schedule = self._schedule(entry.job)
-        claimed = await self._board.claim(entry.job.name, schedule, now, upcoming if due_only else None, due_only)
+        claimed = await self._board.claim(entry.job.name, schedule, now, upcoming, due_only)
         if due_only:
             entry.next_ms = upcoming
         if not claimed:
@@ -228,7 +232,8 @@ class Jobs:
     async def listing(self) -> list[tuple[Job, Mapping[str, Any]]]:
         """Every job with its row: next_ms, started_ms, ended_ms, took_s, result, error; empty before it was planned."""
         rows = await self._board.rows()
-        return [(entry.job, rows.get(name, {})) for name, entry in sorted(self._entries.items())]
+        found = [entry.job for _, entry in sorted(self._entries.items())]
+        return [(job, rows.get(job.name, {}) if job.went is None else job.went()) for job in found]
 
     async def _stop(self) -> None:
         runs = set(self._runs)

@@ -39,7 +39,7 @@ def _shown(job: Job, row: Mapping[str, Any], zone: str) -> dict[str, Any]:
     last = None
     if row.get("started_ms") is not None:
         last = {"started": iso(row["started_ms"]), "ended": _iso(row["ended_ms"]), "took_s": row["took_s"],
-                "result": row["result"], "error": row["error"]}  # fmt: skip
+                "result": row["result"], "error": row.get("error")}  # fmt: skip
     return {"name": job.name, "description": job.description, "schedule": text(job), "time_zone": zone,
             "next": _iso(row.get("next_ms")), "last": last}  # fmt: skip
 

@@ -13,13 +13,17 @@ from ohmstead.core.plugin import Job
 
 def text(job: Job) -> str:
     """The schedule for people, and for noticing that it changed: `30 2 * * *` or `every 60 s`."""
+    if job.went is not None:
+        return "by itself"
     return job.cron if job.cron is not None else f"every {job.every_s:g} s"
 
 
 def check(job: Job) -> None:
-    """ConfigError unless the job has exactly one schedule that can be read and that comes round."""
-    if (job.cron is None) == (job.every_s is None):
-        raise ConfigError(f"job {job.name}: needs either cron or every_s")
+    """ConfigError unless the job has exactly one schedule that can be read and that comes round, or keeps its own time."""
+    if sum(each is not None for each in (job.cron, job.every_s, job.went)) != 1:
+        raise ConfigError(f"job {job.name}: needs either cron, every_s or went")
+    if job.went is not None:
+        return
     if job.every_s is not None and job.every_s < 1:
         raise ConfigError(f"job {job.name}: every_s is {job.every_s:g}, the shortest is 1")
     following(job, 0, "UTC")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +11,7 @@ from sqlalchemy import ColumnElement, TextClause, and_, case, delete, func, inse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.notice import SEVERITIES, Attachment, Notice
-from ohmstead.plugins.notifiers.plan import HOUR_MS
+from ohmstead.plugins.notifiers.plan import COLLECTED, DIGEST, HOUR_MS
 from ohmstead.plugins.notifiers.tables import messages, notice_files, notices, outbox
 
 if TYPE_CHECKING:
@@ -26,8 +25,7 @@ MANY = 500  # values in one statement
 ROWS = 1000  # rows in one statement
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(msgspec.Struct, frozen=True):
     """One address a notice goes to: sealed, its name, and whose it is."""
 
     recipient: str
@@ -36,8 +34,7 @@ class Goal:
     address_key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """A notice as it is kept."""
 
     id: int
@@ -90,6 +87,7 @@ class Book:
         columns = (outbox, notices.c.kind, notices.c.severity, notices.c.title, notices.c.at_ms)
         query = select(*columns).join(notices, notices.c.id == outbox.c.notice_id)
         query = query.where(outbox.c.tenant_id == self.tenant_id, outbox.c.message_id.is_(None), due(outbox.c.due_ms, now_ms))
+        query = query.where(outbox.c.held.is_distinct_from(DIGEST))
         query = query.order_by(outbox.c.id).limit(AT_ONCE).with_for_update(skip_locked=True, of=outbox)
         return sorted(await tx.execute(query), key=lambda row: (row.address_key, row.id))
 
@@ -107,6 +105,12 @@ class Book:
         """Let these wait."""
         for some in batches(ids, MANY):
             await tx.execute(update(outbox).where(outbox.c.id.in_(some)).values(due_ms=until_ms, held=why))
+
+    async def release(self, tx: AsyncConnection, now_ms: int) -> int:
+        """Let go of what waits for digests whose hour has come; how many rows."""
+        waits = and_(outbox.c.tenant_id == self.tenant_id, outbox.c.message_id.is_(None), outbox.c.held == DIGEST)
+        ready = update(outbox).where(waits, due(outbox.c.due_ms, now_ms)).values(due_ms=now_ms, held=COLLECTED)
+        return int((await tx.execute(ready)).rowcount)
 
     async def form(self, tx: AsyncConnection, ids: Sequence[int], row: Mapping[str, Any]) -> None:
         """Make one message of these."""
@@ -156,6 +160,7 @@ class Book:
     async def next_ms(self) -> int | None:
         """When something is due next."""
         wait = select(func.min(outbox.c.due_ms)).where(outbox.c.tenant_id == self.tenant_id, outbox.c.message_id.is_(None))
+        wait = wait.where(outbox.c.held.is_distinct_from(DIGEST))
         ready = func.coalesce(messages.c.held_until_ms, messages.c.due_ms)
         again = select(func.min(ready)).where(messages.c.tenant_id == self.tenant_id, messages.c.status == "pending")
         async with self._storage.read() as connection:

@@ -93,6 +93,13 @@ class Notifiers:
         self.sender.wake()
         return added
 
+    async def digests(self) -> int:
+        """Send the digests whose hour has come; how many notices are in them."""
+        now_ms = self._clock.now_ms()
+        count: int = await self._storage.write(lambda tx: self._book.release(tx, now_ms))
+        self.sender.wake()
+        return count
+
     async def prune(self) -> int:
         """Forget what is old; how many notices."""
         return await self._book.prune(self._clock.now_ms() - KEPT_MS)

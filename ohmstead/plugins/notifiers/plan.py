@@ -6,8 +6,9 @@ Pure: facts in, decisions out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.plugins.people.hours import Quiet, digest_ms
 
@@ -16,10 +17,10 @@ BURST = 5  # more than these at once are one message
 SPACING_MS = 60_000  # between messages of critical notices once the hour's share is used up
 DIGESTED = ("low", "medium")  # severities that wait for a digest
 QUIET, DIGEST, RATE = "quiet", "digest", "rate"
+COLLECTED = "collected"  # it waited for a digest, whose hour has come
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """One notice in the outbox; `held` says why it waited before."""
 
     id: int
@@ -33,8 +34,7 @@ class Waiting:
         return self.severity == "critical"
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(msgspec.Struct, frozen=True):
     """When somebody wants messages at an address, and how many an hour at most."""
 
     zone: ZoneInfo
@@ -43,15 +43,13 @@ class Wishes:
     digest: str = "off"
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """These notices go out in one message."""
 
     ids: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """These wait."""
 
     ids: tuple[int, ...]

@@ -52,8 +52,11 @@ class NotifiersPlugin:
 
     @hookimpl
     def ohmstead_jobs(self, hub: Hub) -> list[Job]:
-        """Forgetting what is old."""
-        return [Job("notifications", self._notifiers.prune, cron="41 3 * * *", description="forget messages older than 90 days")]
+        """Digests, at the quarters of an hour, where 8 o'clock is in every zone; and forgetting what is old."""
+        return [
+            Job("digests", self._notifiers.digests, cron="*/15 * * * *", description="send the digests whose hour has come"),
+            Job("notifications", self._notifiers.prune, cron="41 3 * * *", description="forget messages older than 90 days"),
+        ]
 
     @hookimpl
     def ohmstead_started(self, hub: Hub) -> None:

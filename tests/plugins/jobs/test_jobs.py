@@ -14,6 +14,7 @@ import pytest
 from ohmstead.core.clock import ManualClock, from_ms
 from ohmstead.core.errors import ConfigError, Conflict, NotFound
 from ohmstead.core.plugin import Job, hookimpl
+from ohmstead.plugins.jobs.schedule import check
 from tests.fakes.registered_house import RegisteredHouse
 
 MINUTE = 60
@@ -323,3 +324,18 @@ async def test_a_job_can_be_run_by_hand_before_it_was_planned(house: RegisteredH
     await planned(house)
     [(_, row)] = await house.jobs.listing()
     assert (len(work.runs), row["result"], row["next_ms"] is not None) == (1, "ok", True)
+
+
+async def test_work_that_keeps_its_own_time_is_shown_and_run_by_hand(house: RegisteredHouse) -> None:
+    work, went = Work(house.clock), {"started_ms": 5, "ended_ms": 6, "took_s": 0.001, "result": "ok", "next_ms": 1000}
+    house.jobs.declare([(False, Job("sweep", work.run, went=lambda: went))], "UTC")
+    house.hub.tasks.start("jobs", house.jobs.work)
+    await advance(house, 60)
+    assert (work.runs, await house.jobs.listing()) == ([], [(house.jobs._entries["sweep"].job, went)])
+    await (await house.jobs.run("sweep"))
+    assert len(work.runs) == 1
+
+
+async def test_a_job_with_two_schedules_is_refused(house: RegisteredHouse) -> None:
+    with pytest.raises(ConfigError, match="either cron, every_s or went"):
+        check(Job("both", Work(house.clock).run, every_s=5, went=dict))

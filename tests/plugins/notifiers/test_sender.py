@@ -142,7 +142,11 @@ async def test_quiet_hours_and_digests(storage_url: str, tmp_path: Path, hook: H
         await clock.advance(8 * 3600 + 3000)  # 07:00
         await house.deliver()
         assert (len(hook.taken), b"b, and 1 more" in hook.taken[-1].body) == (2, True)
+        assert await house.notifiers.digests() == 0
         await clock.advance(3600)
+        await house.deliver()
+        assert len(mail.mails) == 2, "the job sends them, not the sender"
+        assert await house.notifiers.digests() == 1
         await house.deliver()
         assert [letter["Subject"] for letter in mail.mails][2:] == ["a"]
 
