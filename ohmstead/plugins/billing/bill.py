@@ -87,7 +87,7 @@ def shown_line(number: int, line: BillLine) -> dict[str, Any]:
         "line": number, "key": of.key, "label": of.label, "rule": of.component, "kind": of.kind, "version": of.version,
         "direction": of.direction or None, "quantity": plain(of.quantity), "unit": of.unit, "price": plain(of.price),
         "exact": plain(of.amount), "net": _or_none(line.net), "vat_percent": plain(of.vat), "vat": _or_none(line.vat),
-        "gross": _or_none(line.gross), "printed": plain(line.printed), "slots": of.slots,
+        "gross": _or_none(line.gross), "printed": plain(line.printed), "slots": of.slots, "price_imports": of.price_imports,
     }  # fmt: skip
 
 

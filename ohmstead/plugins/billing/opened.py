@@ -87,7 +87,7 @@ def _slots(made: Bill, number: int, after: int, count: int) -> list[dict[str, An
     return [
         {
             "start": iso(slot.start_ms), "end": iso(slot.end_ms), "quantity": plain(slot.quantity), "unit": line.unit,
-            "price": plain(slot.price), "amount": plain(slot.amount),
+            "price": plain(slot.price), "price_import": slot.told_by or None, "amount": plain(slot.amount),
             "meter_points": [
                 {"meter_point": point, **shown(*found, zone)}
                 for point in points

@@ -84,8 +84,8 @@ def _filled(known: Timeline, period: Period) -> Timeline:
 
 
 def _shifted(known: Timeline, start_ms: int, end_ms: int, shift_ms: int) -> Iterator[Span]:
-    for start, end, price in known.within(start_ms - shift_ms, end_ms - shift_ms):
-        yield Span(start + shift_ms, end + shift_ms, price)
+    for span in known.within(start_ms - shift_ms, end_ms - shift_ms):
+        yield Span(span.start_ms + shift_ms, span.end_ms + shift_ms, span.price)
 
 
 def _sums(bill: Bill) -> Mapping[str, str]:

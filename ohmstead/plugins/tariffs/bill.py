@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+
+import msgspec
 
 from ohmstead.plugins.tariffs.lines import Line, Priced
 from ohmstead.plugins.tariffs.money import minor_unit, rounded
@@ -15,8 +16,7 @@ MODES = (TOTAL, LINE, INCLUDED)
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class BillLine:
+class BillLine(msgspec.Struct, frozen=True):
     """A line as printed: `net`, or `gross` where the prices are gross; `vat` where it stands on the line."""
 
     line: Line
@@ -30,8 +30,7 @@ class BillLine:
         return next(amount for amount in (self.gross, self.net) if amount is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class VatRow:
+class VatRow(msgspec.Struct, frozen=True):
     """VAT of one rate: `amount` on the sum of the lines, `base`; `added` unless the lines hold it already."""
 
     percent: Fraction
@@ -40,8 +39,7 @@ class VatRow:
     added: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(msgspec.Struct, frozen=True):
     """A bill: total = net + tax = sum of the printed lines and of the VAT rows that are added."""
 
     currency: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.plugins.tariffs.lines import NO_PRICE, NO_VERSION, Carry, Line, Piece, Priced
 from ohmstead.plugins.tariffs.prices.timeline import Timeline
@@ -18,8 +19,7 @@ from ohmstead.plugins.tariffs.usage import Usage
 ZERO = Fraction(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Zeros:
+class Zeros(msgspec.Struct, frozen=True):
     """Slots in which nothing was used: what is priced when only prices are wanted."""
 
     start_ms: int
@@ -86,7 +86,7 @@ def _energy(priced: Priced, direction: str) -> Iterable[Line]:
 def _slots(line: Line, start_ms: int, slot_ms: int, count: int) -> Iterator[tuple[int, Fraction | int, Piece]]:
     """The slots of a line as places in a list, each with the part of its energy, or of its time, that the piece has."""
     for piece in line.pieces:
-        column, first, last, _, raw = piece
+        column, first, last, _, raw, _ = piece
         part: Fraction | int = 1 if raw is None else Fraction(raw) / column.mwh[first]
         if column.slot_ms >= slot_ms:
             places = _places(column.instant(first), column.instant(last), start_ms, slot_ms, count)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.plugins.tariffs import money
@@ -28,8 +28,7 @@ class Quality(NamedTuple):
     kwh_per_ml: Fraction
 
 
-@dataclass(frozen=True, slots=True)
-class Gas:
+class Gas(msgspec.Struct, frozen=True):
     """Calorific values in kWh/m³, each from a date on, in order, and the state number (m³ at the meter to m³ at 0 °C, 1013.25 mbar)."""
 
     calorific: tuple[tuple[date, Fraction], ...]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ohmstead.plugins.tariffs.meter import Column
 
 NO_PRICE, NO_VERSION = "no price", "no version"  # why slots cost nobody knows what
@@ -14,23 +16,28 @@ Carry = Mapping[str, Any]  # what one bill hands to the next, as JSON
 
 
 class Piece(NamedTuple):
-    """Slots `first` up to `last` of a column at one price per unit; `raw` is their energy when it is not all of it."""
+    """Slots `first` up to `last` of a column at one price per unit; `raw` is their energy when it is not all of it.
+
+    `told_by` is the number of the import that a dynamic price is from, 0 for other prices.
+    """
 
     column: Column
     first: int
     last: int
     price: Fraction
     raw: Fraction | int | None = None
+    told_by: int = 0
 
 
 class Opened(NamedTuple):
-    """One slot of a line: `quantity` in the line's unit."""
+    """One slot of a line: `quantity` in the line's unit; `told_by` as of a Piece."""
 
     start_ms: int
     end_ms: int
     quantity: Fraction
     price: Fraction
     amount: Fraction
+    told_by: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +69,18 @@ class Line:
         """What tells it from the other lines of a bill."""
         return "|".join((self.component, self.version, self.label, str(self.price)))
 
+    @property
+    def price_imports(self) -> list[int]:
+        """The numbers of the imports that its prices are from."""
+        return sorted({piece.told_by for piece in self.pieces} - {0})
+
     def opened(self) -> Iterator[Opened]:
         """Its slots in order; the one that a tier's border crosses with its part. Demand opens to the slots of its windows."""
-        for column, first, last, price, raw in self.pieces:
+        for column, first, last, price, raw, told_by in self.pieces:
             for place in range(first, last):
                 quantity = (column.mwh[place] if raw is None else raw) * self.scale
                 start_ms = column.instant(place)
-                yield Opened(start_ms, start_ms + column.slot_ms, quantity, price, quantity * price)
+                yield Opened(start_ms, start_ms + column.slot_ms, quantity, price, quantity * price, told_by)
 
 
 class Unpriced(NamedTuple):
@@ -118,8 +130,7 @@ class Netted(NamedTuple):
     balance: int
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(msgspec.Struct, frozen=True):
     """A period, priced. `carry` is what the next bill of the contract is to be given.
 
     `weights` say what one more unit of money of a (component, version) adds to the bill, without VAT and with it: the
@@ -134,8 +145,8 @@ class Priced:
     excluded: tuple[Excluded, ...] = ()
     conversions: tuple[Conversion, ...] = ()
     netted: tuple[Netted, ...] = ()
-    carry: Carry = field(default_factory=dict)
-    weights: Mapping[tuple[str, str], tuple[Fraction, Fraction]] = field(default_factory=dict, repr=False)
+    carry: Carry = msgspec.field(default_factory=dict)
+    weights: Mapping[tuple[str, str], tuple[Fraction, Fraction]] = msgspec.field(default_factory=dict)
 
     @property
     def total(self) -> Fraction:

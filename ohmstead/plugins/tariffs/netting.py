@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
@@ -18,8 +18,7 @@ SLOT, HOUR, BILL, YEAR = "slot", "hour", "bill", "year"
 KWH, MONEY = "kwh", "money"
 
 
-@dataclass(frozen=True, slots=True)
-class Netting:
+class Netting(msgspec.Struct, frozen=True):
     """`over` is None where export is only credited. The year of netting begins on `year`, (month, day).
 
     Where it is trued up (`settles`), what is left on that day is paid at `price` a kWh, or as the money that it is.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.plugins.tariffs.local import DAY_MS, days, days_between, local_date, midnight, month_of, year_of
 from ohmstead.plugins.tariffs.meter import Meter, Stretch
@@ -27,8 +28,7 @@ class Span(NamedTuple):
     whole_days: int
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """`bill` is the whole bill's span. `unit` is what one mWh (mL) counts in `unit_name`. `meters` are its registers."""
 
     version: Version

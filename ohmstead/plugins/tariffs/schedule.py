@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import groupby
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.plugins.tariffs.local import DAY_MS, MINUTE_MS, local_date, wall, year_offsets
 
@@ -26,8 +27,7 @@ class Run(NamedTuple):
     bucket: int
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """Hours of certain days in certain parts of the year; what is empty does not restrict.
 
     `dates` are (first, last), both included, as (month, day), and may go over the end of the year. `days` are of WEEK
@@ -52,8 +52,7 @@ class Window:
 Plan = tuple[tuple[int, int, int], ...]  # (from minute, to minute, bucket) of one day, in order
 
 
-@dataclass(frozen=True, eq=False)
-class Schedule:
+class Schedule(msgspec.Struct, frozen=True, eq=False):
     """Windows, each of a bucket, and the dates that are holidays. Without windows every instant is of bucket 0.
 
     A holiday counts as one only where a window speaks of holidays; else it is the day of the week that it is.
@@ -62,7 +61,7 @@ class Schedule:
     windows: tuple[Window, ...] = ()
     buckets: tuple[int, ...] = ()
     holidays: frozenset[date] = frozenset()
-    _years: dict[tuple[str, int], tuple[list[int], list[Run]]] = field(default_factory=dict, repr=False)
+    _years: dict[tuple[str, int], tuple[list[int], list[Run]]] = msgspec.field(default_factory=dict)
 
     def runs(self, zone: ZoneInfo, start_ms: int, end_ms: int) -> Iterator[Run]:
         """The runs within a span, in order and cut there; what no window covers is left out."""

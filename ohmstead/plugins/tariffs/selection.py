@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
@@ -22,8 +22,7 @@ KEYS: dict[Any, Any] = {
 DATED: dict[Any, Any] = {**KEYS, WHEN: when}
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """A register and a schedule. `meter` is import, export, gross_import, gross_export or a tariff register."""
 
     meter: str

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from itertools import groupby
 from typing import Any
+
+import msgspec
 
 from ohmstead.plugins.tariffs import offset
 from ohmstead.plugins.tariffs.bank import Bank
@@ -53,7 +54,7 @@ class Settlement:
         else:
             left = self._over_bill(rule, both)
         for part in parts:
-            yield replace(part, meters={**part.meters, "import": left.imported, "export": left.exported})
+            yield msgspec.structs.replace(part, meters={**part.meters, "import": left.imported, "export": left.exported})
 
     def _over_bill(self, rule: Netting, both: Pair) -> Pair:
         """Over the whole bill; what is left of export goes where the rule says, and what is kept meets what is left of import."""

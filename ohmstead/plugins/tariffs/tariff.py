@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.core.clock import iso
 from ohmstead.core.plugin import TariffKind
@@ -19,8 +20,7 @@ from ohmstead.plugins.tariffs.netting import Netting
 Moment = date | int  # a local date, at the zone's midnight, or an instant in ms
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(msgspec.Struct, frozen=True):
     """One rule of a version under its name. `of` are the components it is taken of; `depth` is 0 for one that has none."""
 
     name: str
@@ -32,8 +32,7 @@ class Component:
     depth: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(msgspec.Struct, frozen=True):
     """Prices valid from a moment on; never changed, superseded by one recorded later."""
 
     valid_from: Moment
@@ -45,7 +44,7 @@ class Version:
     netting: Netting | None = None
     gas: Gas | None = None
     unit: str = "kWh"
-    options: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as they were checked
+    options: Mapping[str, Any] = msgspec.field(default_factory=dict)  # as they were checked
 
     @property
     def name(self) -> str:
@@ -61,8 +60,7 @@ class Reign(NamedTuple):
     version: Version | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tariff:
+class Tariff(msgspec.Struct, frozen=True):
     """Versions under one id, in one currency. `series` are the price series it needs, `grid_zones` those it tells apart."""
 
     id: str

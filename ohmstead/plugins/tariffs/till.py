@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
+
+import msgspec
 
 from ohmstead.plugins.tariffs.lines import Excluded, Line, Piece, Unpriced
 from ohmstead.plugins.tariffs.meter import Stretch
@@ -16,8 +18,7 @@ from ohmstead.plugins.tariffs.selection import Selection
 ZERO = Fraction(0)
 
 
-@dataclass(slots=True)
-class Till:
+class Till(msgspec.Struct):
     """`carry` is what the bill before handed to this component; `keep` is what it hands to the next.
 
     `before` are the lines of the components that came earlier, for those that are taken of them; `prices` are the
@@ -27,11 +28,11 @@ class Till:
     carry: Mapping[str, Any]
     currency: str
     before: Sequence[Line] = ()
-    prices: Mapping[str, Timeline] = field(default_factory=dict)
-    keep: dict[str, Any] = field(default_factory=dict)
-    unpriced: list[Unpriced] = field(default_factory=list)
-    excluded: list[Excluded] = field(default_factory=list)
-    _lines: dict[tuple[object, ...], Line] = field(default_factory=dict)
+    prices: Mapping[str, Timeline] = msgspec.field(default_factory=dict)
+    keep: dict[str, Any] = msgspec.field(default_factory=dict)
+    unpriced: list[Unpriced] = msgspec.field(default_factory=list)
+    excluded: list[Excluded] = msgspec.field(default_factory=list)
+    _lines: dict[tuple[object, ...], Line] = msgspec.field(default_factory=dict)
 
     def lines(self) -> list[Line]:
         """What was added, in the order in which it first came up."""

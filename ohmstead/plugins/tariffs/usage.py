@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 
 class Energies(Protocol):
@@ -34,8 +35,7 @@ class Energies(Protocol):
     def reset_ms(self) -> Sequence[int]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """What a contract used: import, export, and what each tariff register ("t1", "t2") counted of the import.
 
     Each is in order of time; where sheets of one kind lie over the same slots (several meter points), they are added.
@@ -43,4 +43,4 @@ class Usage:
 
     imported: Sequence[Energies] = ()
     exported: Sequence[Energies] = ()
-    registers: Mapping[str, Sequence[Energies]] = field(default_factory=dict)
+    registers: Mapping[str, Sequence[Energies]] = msgspec.field(default_factory=dict)

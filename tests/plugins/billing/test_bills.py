@@ -81,6 +81,23 @@ async def test_unpriced_slots_are_listed_and_not_issued(house: BilledHouse) -> N
         await house.ask("POST", "/bills/home-2026-04-01/issue", {})
 
 
+async def test_a_line_of_a_dynamic_tariff_names_the_price_imports_it_is_priced_from(house: BilledHouse) -> None:
+    house.tariff("spot", {"type": "dynamic", "series": "market"}, {"type": "flat", "name": "grid fee", "price": "0.10"})
+    await house.contract(tariff="spot", start="2026-04-01", cycle={"dates": ["2026-04-01", "2026-04-02"]})
+    house.fill("grid_import", "2026-04-01T00:00", "2026-04-02T00:00", 1_000_000)
+    await house.price("market", "2026-04-01T00:00", *[100_000] * 24)
+    then = house.clock.now()
+    house.clock.set(house.clock.now_ms() + 60_000)
+    await house.price("market", "2026-04-01T10:00", 150_000)
+    dynamic, fee = (await house.get("/bills/home-2026-04-01"))["lines"]
+    # 23 hours of 4 kWh at 0.10, one at 0.15
+    assert (dynamic["exact"], dynamic["price_imports"], fee["price_imports"]) == ("9.8", [1, 2], [])
+    opened = await house.get("/bills/home-2026-04-01/lines/1")
+    assert [each["price_import"] for each in opened["opened"]] == [1] * 40 + [2] * 4 + [1] * 52
+    [before, _] = (await house.get("/bills/home-2026-04-01", known_at=then.isoformat()))["lines"]
+    assert (before["exact"], before["price_imports"]) == ("9.6", [1])
+
+
 async def test_an_issued_bill_stays_and_shows_what_changed(house: BilledHouse) -> None:
     await march(house)
     issued = (await house.ask("POST", f"/bills/{MARCH}/issue", {})).data

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
@@ -44,8 +44,7 @@ SCHEMA: dict[Any, Any] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Capacity:
+class Capacity(msgspec.Struct, frozen=True):
     """`floor_kw` is None where there is none; `ratchet` is (share, periods), periods 0 where there is none."""
 
     price: Fraction

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
@@ -33,8 +33,7 @@ SCHEMA: dict[Any, Any] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Dynamic:
+class Dynamic(msgspec.Struct, frozen=True):
     """Price of the series × factor + adder."""
 
     series: str
@@ -47,14 +46,13 @@ class Dynamic:
         return self.selection.sign * (units * UNIT * self.factor + self.adder)
 
 
-@dataclass(slots=True)
-class _Sum:
+class _Sum(msgspec.Struct):
     """Energy, energy × price of the series, and slots."""
 
     raw: int = 0
     weighted: int = 0
     slots: int = 0
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[Piece] = msgspec.field(default_factory=list)
 
 
 def compile_rule(options: Mapping[str, Any], holidays: frozenset[date]) -> Dynamic:
@@ -87,7 +85,7 @@ def _price(rule: Dynamic, meter: Meter, line: Timeline, run: Run, found: _Sum) -
         found.raw += energy
         found.weighted += energy * units
         found.slots += last - first
-        found.pieces.append(Piece(column, first, last, rule.price(units)))
+        found.pieces.append(Piece(column, first, last, rule.price(units), told_by=prices[place].number))
 
 
 def _put(turn: Turn, found: _Sum, till: Till) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core.plugin import TariffKind
@@ -19,8 +19,7 @@ from ohmstead.plugins.tariffs.till import Till
 SCHEMA: dict[Any, Any] = {vol.Required("price", description="price per kWh"): money.decimal, **DATED}
 
 
-@dataclass(frozen=True, slots=True)
-class Flat:
+class Flat(msgspec.Struct, frozen=True):
     """A price for what is selected."""
 
     price: Fraction

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core.plugin import TariffKind
@@ -22,8 +22,7 @@ SCHEMA: dict[Any, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Percentage:
+class Percentage(msgspec.Struct, frozen=True):
     """`share` (5 % is 1/20) of what `of` comes to."""
 
     share: Fraction

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
@@ -22,8 +22,7 @@ PRICES = vol.All({validate.one_of("t1", "t2", "t3", "t4"): money.decimal}, vol.L
 SCHEMA: dict[Any, Any] = {vol.Required("prices", description="price per kWh of each register, such as t1: 0.30"): PRICES}
 
 
-@dataclass(frozen=True, slots=True)
-class Registers:
+class Registers(msgspec.Struct, frozen=True):
     """(register, price) in order."""
 
     prices: tuple[tuple[Selection, Fraction], ...]

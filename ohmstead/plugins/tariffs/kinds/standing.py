@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
@@ -24,8 +24,7 @@ SCHEMA: dict[Any, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """A price per `per`."""
 
     price: Fraction

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
@@ -53,8 +53,7 @@ SCHEMA: dict[Any, Any] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Tiers:
+class Tiers(msgspec.Struct, frozen=True):
     """`limits` in kWh and one more `prices` than those."""
 
     limits: tuple[Fraction, ...]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from itertools import islice
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
@@ -38,8 +38,7 @@ SCHEMA: dict[Any, Any] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class TimeOfUse:
+class TimeOfUse(msgspec.Struct, frozen=True):
     """`rates` are (name, price) by bucket of the selection's schedule."""
 
     rates: tuple[tuple[str, Fraction], ...]

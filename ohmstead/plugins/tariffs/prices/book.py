@@ -18,7 +18,7 @@ from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Conflict, NotFound
 from ohmstead.plugins.tariffs.prices.events import PricesChanged
 from ohmstead.plugins.tariffs.prices.tables import imports, prices, series
-from ohmstead.plugins.tariffs.prices.timeline import Span, Timeline, Told, compose, news
+from ohmstead.plugins.tariffs.prices.timeline import Span, Timeline, compose, news
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage
@@ -109,7 +109,7 @@ class PriceBook:
             query = query.join(imports, (imports.c.tenant_id == p.tenant_id) & (imports.c.number == p.number))
             query = query.where(imports.c.recorded_ms <= known_at_ms)
         rows = await self._rows(query)
-        return await asyncio.to_thread(lambda: compose(Told(*row) for row in rows))
+        return await asyncio.to_thread(lambda: compose(Span(*row) for row in rows))
 
     async def _find(self, name: str) -> PriceSeries | None:
         rows = await self._rows(self._series().where(series.c.id == name))

@@ -115,7 +115,7 @@ def _check(name: str, body: Import) -> None:
 
 
 def _span(span: Span) -> dict[str, Any]:
-    return {"start": iso(span.start_ms), "end": iso(span.end_ms), "price": decimal(span.price)}
+    return {"start": iso(span.start_ms), "end": iso(span.end_ms), "price": decimal(span.price), "import": span.number}
 
 
 def _import(made: PriceImport) -> dict[str, Any]:

@@ -6,63 +6,64 @@ import heapq
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from ohmstead.core.model import PRICE_DIGITS
 
 
 class Span(NamedTuple):
-    """One price, `price` in 10^-12 of the currency per kWh, from `start_ms` up to `end_ms`."""
+    """One price, `price` in 10^-12 of the currency per kWh, from `start_ms` up to `end_ms`.
+
+    `number` is that of the import that told it, of two for the same time the greater one counts; 0: no import did.
+    """
 
     start_ms: int
     end_ms: int
     price: int
-
-
-class Told(NamedTuple):
-    """One price as an import told it; of two for the same time that of the greater number counts."""
-
-    start_ms: int
-    end_ms: int
-    price: int
-    number: int
+    number: int = 0
 
 
 def _int64() -> array[int]:
     return array("q")
 
 
-@dataclass(slots=True)
-class Timeline:
+class Timeline(msgspec.Struct):
     """The prices of one series in columns, in order; what lies between two spans has no price."""
 
-    starts_ms: array[int] = field(default_factory=_int64)
-    ends_ms: array[int] = field(default_factory=_int64)
-    prices: array[int] = field(default_factory=_int64)
+    starts_ms: array[int] = msgspec.field(default_factory=_int64)
+    ends_ms: array[int] = msgspec.field(default_factory=_int64)
+    prices: array[int] = msgspec.field(default_factory=_int64)
+    numbers: array[int] = msgspec.field(default_factory=_int64)
 
     @classmethod
     def of(cls, spans: Iterable[Span]) -> Timeline:
         """Of spans in order that do not overlap; neighbours of one price stay apart."""
         line = cls()
-        for start_ms, end_ms, price in spans:
-            line.starts_ms.append(start_ms)
-            line.ends_ms.append(end_ms)
-            line.prices.append(price)
+        for span in spans:
+            line.append(span)
         return line
+
+    def append(self, span: Span) -> None:
+        """Put a span behind the last one."""
+        self.starts_ms.append(span.start_ms)
+        self.ends_ms.append(span.end_ms)
+        self.prices.append(span.price)
+        self.numbers.append(span.number)
 
     def __len__(self) -> int:
         return len(self.starts_ms)
 
     def __iter__(self) -> Iterator[Span]:
-        return map(Span, self.starts_ms, self.ends_ms, self.prices)
+        return map(Span, self.starts_ms, self.ends_ms, self.prices, self.numbers)
 
     def at(self, at_ms: int) -> Span | None:
         """The span that an instant lies in; None where there is no price."""
         place = bisect_right(self.starts_ms, at_ms) - 1
         if place < 0 or self.ends_ms[place] <= at_ms:
             return None
-        return Span(self.starts_ms[place], self.ends_ms[place], self.prices[place])
+        return Span(self.starts_ms[place], self.ends_ms[place], self.prices[place], self.numbers[place])
 
     def within(self, start_ms: int, end_ms: int) -> Iterator[Span]:
         """What of it lies between two instants, cut there."""
@@ -71,29 +72,27 @@ class Timeline:
             if self.starts_ms[place] >= end_ms:
                 return
             if start < end:
-                yield Span(start, end, self.prices[place])
+                yield Span(start, end, self.prices[place], self.numbers[place])
 
     def holes(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
         """The spans between two instants that have no price."""
         at_ms = start_ms
-        for start, end, _ in self.within(start_ms, end_ms):
-            if start > at_ms:
-                yield at_ms, start
-            at_ms = end
+        for span in self.within(start_ms, end_ms):
+            if span.start_ms > at_ms:
+                yield at_ms, span.start_ms
+            at_ms = span.end_ms
         if at_ms < end_ms:
             yield at_ms, end_ms
 
 
-def compose(told: Iterable[Told]) -> Timeline:
+def compose(told: Iterable[Span]) -> Timeline:
     """What imports told, laid over each other: at every instant the one of the greatest number counts."""
     line, last = Timeline(), None
     for start_ms, end_ms, counts in _pieces(told):
         if counts == last and line.ends_ms[-1] == start_ms:
             line.ends_ms[-1] = end_ms  # something of a lesser number began meanwhile
             continue
-        line.starts_ms.append(start_ms)
-        line.ends_ms.append(end_ms)
-        line.prices.append(counts[2])
+        line.append(Span(start_ms, end_ms, counts[2], -counts[0]))
         last = counts
     return line
 
@@ -101,7 +100,7 @@ def compose(told: Iterable[Told]) -> Timeline:
 _Open = tuple[int, int, int]  # the number, negated so that the greatest comes first; end; price
 
 
-def _pieces(told: Iterable[Told]) -> Iterator[tuple[int, int, _Open]]:
+def _pieces(told: Iterable[Span]) -> Iterator[tuple[int, int, _Open]]:
     """What counts, piece by piece, each up to where something ends or begins."""
     open_: list[_Open] = []
     at_ms = 0
@@ -126,13 +125,13 @@ def _until(open_: list[_Open], at_ms: int, stop_ms: int | None) -> Iterator[tupl
 def news(known: Timeline, given: Iterable[Span]) -> list[Span]:
     """What of `given` says something else than is known; where it says the same, nothing is left of it."""
     found: list[Span] = []
-    for start_ms, end_ms, price in given:
+    for start_ms, end_ms, price, _ in given:
         at_ms = start_ms
-        for same_from, same_to, same in known.within(start_ms, end_ms):
-            if same == price:
-                if same_from > at_ms:
-                    found.append(Span(at_ms, same_from, price))
-                at_ms = same_to
+        for same in known.within(start_ms, end_ms):
+            if same.price == price:
+                if same.start_ms > at_ms:
+                    found.append(Span(at_ms, same.start_ms, price))
+                at_ms = same.end_ms
         if at_ms < end_ms:
             found.append(Span(at_ms, end_ms, price))
     return found

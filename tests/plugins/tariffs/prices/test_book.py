@@ -91,9 +91,9 @@ async def test_a_long_span_is_found_from_its_middle(shelf: Shelf) -> None:
 async def test_a_year_of_quarters(shelf: Shelf) -> None:
     year = [Span(DAY + n * QUARTER, DAY + (n + 1) * QUARTER, n) for n in range(35_040)]
     await shelf.book.add("spot", "EUR", year, "file")
-    began = time.perf_counter()
+    began = time.process_time()
     line = await shelf.book.timeline("spot", DAY, DAY + 365 * 24 * HOUR)
-    took_s = time.perf_counter() - began
+    took_s = time.process_time() - began
     assert len(line) == 35_040
     assert took_s < 1.5, f"{took_s:.2f} s"  # some 0.15 s on an idle machine
     assert await shelf.book.add("spot", "EUR", year, "file") is None

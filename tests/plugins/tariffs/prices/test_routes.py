@@ -52,10 +52,10 @@ async def test_own_prices_in_and_out(shelf: Shelf) -> None:
     assert (await ask(shelf, "GET", "/prices")).data == [{"id": "spot", "currency": "EUR", "unit": "kWh"}]
     assert (await ask(shelf, "GET", "/prices/{series}/imports")).data == [made.data]
     page = await ask(shelf, "GET", "/prices/{series}", start="2026-11-20T00:30:00Z", end="2026-11-20T02:30:00Z", limit=2)
-    assert page.data == [{"start": "2026-11-20T00:30:00Z", "end": "2026-11-20T01:00:00Z", "price": "0.25"},
-                         {"start": "2026-11-20T01:00:00Z", "end": "2026-11-20T02:00:00Z", "price": "0.2"}]  # fmt: skip
+    assert page.data == [{"start": "2026-11-20T00:30:00Z", "end": "2026-11-20T01:00:00Z", "price": "0.25", "import": 1},
+                         {"start": "2026-11-20T01:00:00Z", "end": "2026-11-20T02:00:00Z", "price": "0.2", "import": 1}]  # fmt: skip
     rest = await ask(shelf, "GET", "/prices/{series}", start="2026-11-20T00:30:00Z", end="2026-11-20T02:30:00Z", limit=2, cursor=page.next_cursor)
-    assert (rest.data, rest.next_cursor) == ([{"start": "2026-11-20T02:00:00Z", "end": "2026-11-20T02:30:00Z", "price": "-1"}], None)
+    assert (rest.data, rest.next_cursor) == ([{"start": "2026-11-20T02:00:00Z", "end": "2026-11-20T02:30:00Z", "price": "-1", "import": 1}], None)
     known = await ask(shelf, "GET", "/prices/{series}", start="2026-11-20T00:00:00Z", known_at="2026-01-01T00:00:00Z")
     assert known.data == []
 

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ohmstead.core.model import price_units
-from ohmstead.plugins.tariffs.prices.timeline import Span, Timeline, Told, compose, decimal, news
+from ohmstead.plugins.tariffs.prices.timeline import Span, Timeline, compose, decimal, news
 
-told = st.builds(lambda start, length, price, number: Told(start, start + length, price, number),
+told = st.builds(lambda start, length, price, number: Span(start, start + length, price, number),
                  st.integers(0, 30), st.integers(1, 12), st.integers(-3, 3), st.integers(1, 6))  # fmt: skip
 
 
-def once(rows: list[Told]) -> list[Told]:
+def once(rows: list[Span]) -> list[Span]:
     """One import holds no overlap: of the rows of one number keep those that do not touch an earlier one."""
-    kept: list[Told] = []
+    kept: list[Span] = []
     for row in rows:
         if all(row.number != k.number or row.end_ms <= k.start_ms or row.start_ms >= k.end_ms for k in kept):
             kept.append(row)
@@ -26,24 +26,25 @@ def once(rows: list[Told]) -> list[Told]:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(told, max_size=15))
-def test_the_greatest_number_counts_at_every_instant(rows: list[Told]) -> None:
+def test_the_greatest_number_counts_at_every_instant(rows: list[Span]) -> None:
     rows = once(rows)
     line = compose(rows)
     for at in range(45):
         speak = [row for row in rows if row.start_ms <= at < row.end_ms]
         found = line.at(at)
-        assert (found.price if found else None) == (max(speak, key=lambda row: row.number).price if speak else None)
+        counts = max(speak, key=lambda row: row.number) if speak else None
+        assert (found and (found.price, found.number)) == (counts and (counts.price, counts.number))
     assert all(a <= b for a, b in zip(line.ends_ms, line.starts_ms[1:], strict=False))
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(told, max_size=10), st.lists(told, max_size=6))
-def test_only_news_is_kept_and_nothing_is_lost_by_that(before: list[Told], after: list[Told]) -> None:
+def test_only_news_is_kept_and_nothing_is_lost_by_that(before: list[Span], after: list[Span]) -> None:
     known = compose(once(before))
     given_ = [Span(*row[:3]) for row in compose(once(after))]
     fresh = news(known, given_)
-    whole = compose([*(Told(*span, 1) for span in known), *(Told(*span, 2) for span in given_)])
-    thin = compose([*(Told(*span, 1) for span in known), *(Told(*span, 2) for span in fresh)])
+    whole = compose([*(Span(*span[:3], 1) for span in known), *(Span(*span[:3], 2) for span in given_)])
+    thin = compose([*(Span(*span[:3], 1) for span in known), *(Span(*span[:3], 2) for span in fresh)])
     assert [line.at(t) and line.at(t).price for line in (whole,) for t in range(45)] == [thin.at(t) and thin.at(t).price for t in range(45)]
     assert news(thin, given_) == []
 
