@@ -63,10 +63,7 @@ class Bill(msgspec.Struct, frozen=True):
             "net": plain(sheet.net), "tax": plain(sheet.tax), "total": plain(sheet.total),
             "import": {"meter_points": list(contract.imports), **self.imported.shown()},
             "export": {"meter_points": list(contract.exports), **self.exported.shown()},
-            "unpriced": [
-                {"component": gap.component, "start": iso(gap.start_ms), "end": iso(gap.end_ms), "slots": gap.slots,
-                 "kwh": kwh(gap.mwh), "reason": gap.reason} for gap in priced.unpriced
-            ],
+            "unpriced": shown_unpriced(priced),
             "excluded": [
                 {"component": gap.component, "start": iso(gap.start_ms), "end": iso(gap.end_ms), "windows": gap.windows}
                 for gap in priced.excluded
@@ -78,6 +75,14 @@ class Bill(msgspec.Struct, frozen=True):
 def bill_id(contract: Contract, period: Period) -> str:
     """The id of a contract's bill for a period."""
     return f"{contract.id}-{contract.cycle.moment.day_of(period.start_ms)}"
+
+
+def shown_unpriced(priced: Priced) -> list[dict[str, Any]]:
+    """The slots that have no price."""
+    return [
+        {"component": gap.component, "start": iso(gap.start_ms), "end": iso(gap.end_ms), "slots": gap.slots, "kwh": kwh(gap.mwh),
+         "reason": gap.reason} for gap in priced.unpriced
+    ]  # fmt: skip
 
 
 def shown_line(number: int, line: BillLine) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from zoneinfo import ZoneInfo
 
 from ohmstead.core.clock import from_ms
@@ -61,6 +61,15 @@ class Profile:
     def _place(self, at_ms: int) -> _Place:
         local = from_ms(at_ms).astimezone(self._zone)
         return local.weekday(), local.hour * 60 + local.minute
+
+
+def meet(imported: Sequence[Sheet], registers: Sequence[Sheet]) -> None:
+    """Give what rounding of the means left between import and its tariff registers, a mWh or so in a slot, to the largest of these."""
+    for place in range(min((len(sheet) for sheet in (*imported, *registers)), default=0)):
+        apart = sum(sheet.mwh[place] for sheet in imported) - sum(sheet.mwh[place] for sheet in registers)
+        if registers and abs(apart) <= len(imported) + len(registers):
+            largest = max(registers, key=lambda sheet: sheet.mwh[place])
+            largest.mwh[place] = max(0, largest.mwh[place] + apart)
 
 
 def _with(mean: _Mean, mwh: int) -> _Mean:

@@ -11,17 +11,18 @@ import msgspec
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Conflict
-from ohmstead.plugins.billing.bill import Bill, plain, shown_line
+from ohmstead.plugins.billing.bill import Bill, plain, shown_line, shown_unpriced
 from ohmstead.plugins.billing.biller import made
 from ohmstead.plugins.billing.bills import SLOT_MS, Bills
 from ohmstead.plugins.billing.contract import Contract
 from ohmstead.plugins.billing.cycle import Period
-from ohmstead.plugins.billing.profile import WEEK_MS, WEEKS, Profile
+from ohmstead.plugins.billing.profile import WEEK_MS, WEEKS, Profile, meet
 from ohmstead.plugins.billing.supply import Supply
 from ohmstead.plugins.tariffs.prices.timeline import Span, Timeline
 
 METHOD = (
-    "energy of the rest of the period: for every slot the mean of the same weekday and time of day over the last four weeks; "
+    "energy of the rest of the period, in all and by tariff register: for every slot the mean of the same weekday and time of day over "
+    "the last four weeks; "
     "dynamic prices that are not known yet: those of the same time a week before"
 )
 
@@ -40,7 +41,8 @@ class Projector:
         return {
             "contract": contract.id, "currency": contract.currency, "start": iso(period.start_ms), "end": iso(period.end_ms),
             "until": iso(so_far.period.end_ms), "so_far": _sums(so_far), "projected": _sums(found),
-            "lines": [shown_line(number, line) for number, line in enumerate(found.sheet.lines, 1)], "method": METHOD,
+            "lines": [shown_line(number, line) for number, line in enumerate(found.sheet.lines, 1)],
+            "unpriced": shown_unpriced(found.priced), "method": METHOD,
         }  # fmt: skip
 
     async def bill(self, contract: Contract, period: Period, so_far: Bill) -> Bill:
@@ -67,7 +69,11 @@ def _extended(contract: Contract, so_far: Supply, before: Supply, rest: Period) 
         if profile.empty:
             raise Conflict(f"{point}: no slot of the last four weeks is complete, so there is nothing to project from")
         sheets[point] = [*so_far.sheets[point], profile.sheet(rest.start_ms, rest.end_ms)]
-    return msgspec.structs.replace(so_far, sheets=sheets)
+    profiles = {name: Profile(found, ZoneInfo(contract.zone), SLOT_MS) for name, found in before.registers.items()}
+    ahead = {name: profile.sheet(rest.start_ms, rest.end_ms) for name, profile in profiles.items() if not profile.empty}
+    meet([sheets[point][-1] for point in contract.imports], list(ahead.values()))
+    registers = {name: [*found, ahead[name]] if name in ahead else found for name, found in so_far.registers.items()}
+    return msgspec.structs.replace(so_far, sheets=sheets, registers=registers)
 
 
 def _filled(known: Timeline, period: Period) -> Timeline:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
+from operator import add
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ohmstead.core.clock import from_ms
 from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.plugins.billing.allocation import allocate, printed
 from ohmstead.plugins.ledger.points import Role
+from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.valuer import Changed
 from tests.fakes.billed_house import BilledHouse, at
+from tests.fakes.paper_ledger import SLOT_MS
 
 DAY_NIGHT = {"type": "time_of_use", "name": "energy", "windows": [
     {"name": "day", "price": "0.40", "hours": "8-20"}, {"name": "night", "price": "0.20", "hours": "20-8"},
@@ -56,6 +61,25 @@ async def test_unknown_dynamic_prices_are_those_of_a_week_before(home: BilledHou
     found = await home.get("/contracts/home/projection")
     # 14 h × 0.1 = 1.40; hours 14 to 23 of a week before: (14 + … + 23)/1000 = 0.185; 1.585 -> 1.59
     assert found["projected"]["total"] == "1.59"
+
+
+async def test_tariff_registers_are_projected_each_by_its_own_profile(home: BilledHouse) -> None:
+    home.tariff("ht_nt", {"type": "registers", "name": "energy", "prices": {"t1": "0.30", "t2": "0.20"}})
+    await home.contract(tariff="ht_nt", cycle={"dates": ["2026-04-01", "2026-04-17"]})
+    start, now = at("2026-03-13T00:00"), at("2026-04-10T12:00")
+    t1, t2 = (Sheet.empty(start, SLOT_MS, (now - start) // SLOT_MS) for _ in range(2))
+    for place in range(len(t1)):
+        day = 6 <= from_ms(start + place * SLOT_MS).astimezone(ZoneInfo("Europe/Berlin")).hour < 22
+        (t1 if day else t2).mwh[place] = 100_000 + place % 2  # an odd mWh that means round off
+        t1.measured_ms[place] = t2.measured_ms[place] = SLOT_MS
+    home.ledger.lay("grid_import", start, map(add, t1.mwh, t2.mwh))
+    for name, sheet in (("t1", t1), ("t2", t2)):
+        home.ledger.register("grid_import", name, sheet)
+    found = await home.get("/contracts/home/projection")
+    # 16 days of 64 slots × 0.1 kWh × 0.30 = 30.72, and of 32 × 0.1 × 0.20 = 10.24; half of the slots have a mWh more
+    assert [(line["label"], line["quantity"], line["printed"]) for line in found["lines"]] == [
+        ("t1", "102.400512", "30.72"), ("t2", "51.200256", "10.24")]  # fmt: skip
+    assert found["unpriced"] == []
 
 
 async def test_nothing_is_projected_from_nothing(home: BilledHouse) -> None:
