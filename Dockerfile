@@ -12,7 +12,7 @@ RUN /opt/ohmstead/bin/pip install --no-cache-dir --no-deps . \
 
 FROM python:3.12-slim
 COPY --from=build /opt/ohmstead /opt/ohmstead
-RUN useradd --system --uid 7230 --home-dir /config --shell /usr/sbin/nologin ohmstead \
+RUN useradd --no-create-home --uid 7230 --home-dir /config --shell /usr/sbin/nologin ohmstead \
  && install -d -o ohmstead -g ohmstead -m 700 /config
 # Inside a container the whole network is the container's own; what of it is reachable, `-p` says.
 ENV PATH=/opt/ohmstead/bin:$PATH \
