@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.config.document import Document
@@ -27,23 +27,21 @@ from ohmstead.plugins.storage.engine import locate
 ROUNDS = 5  # how often a part is looked at again without what was wrong with it
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """What a configuration may speak of: sections by key, integrations by type with the foreign plugin they are from."""
 
     sections: Mapping[str, Section]
     integrations: Mapping[str, tuple[Integration, str | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True):
     """A configuration without mistakes, defaults filled in. `notes` are what its owner should know."""
 
     sections: Mapping[str, Any]
     entries: Mapping[str, Entry]
     broker: Broker | None = None
     notes: tuple[str, ...] = ()
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    secrets: frozenset[str] = frozenset()
 
     @property
     def configured(self) -> Configured:

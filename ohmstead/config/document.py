@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from ohmstead.config.problem import HIDDEN, Keys, Place, Problem
 
 SHORT = 4  # characters of a secret from which on it is blanked wherever it turns up
 
 
-@dataclass(slots=True)
-class Document:
+class Document(msgspec.Struct):
     """`data` holds mappings, lists, texts, numbers, booleans and None. `files` are those it was read from."""
 
     file: str
-    data: Any = field(default_factory=dict)
-    places: dict[Keys, Place] = field(default_factory=dict)
-    hidden: dict[Keys, str] = field(default_factory=dict)  # what came from !secret and !env
-    problems: list[Problem] = field(default_factory=list)
-    broken: set[Keys] = field(default_factory=set)  # values that a problem stands for already
-    files: list[str] = field(default_factory=list)
+    data: Any = msgspec.field(default_factory=dict)
+    places: dict[Keys, Place] = msgspec.field(default_factory=dict)
+    hidden: dict[Keys, str] = msgspec.field(default_factory=dict)  # what came from !secret and !env
+    problems: list[Problem] = msgspec.field(default_factory=list)
+    broken: set[Keys] = msgspec.field(default_factory=set)  # values that a problem stands for already
+    files: list[str] = msgspec.field(default_factory=list)
 
     def place(self, keys: Keys) -> Place:
         """Where the value stands, or the nearest thing around it."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ohmstead.config import log as logs
 from ohmstead.config.check import Checked, check, in_order
@@ -21,8 +22,7 @@ from ohmstead.config.sections import DATABASE
 from ohmstead.plugins.devices import configured
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(msgspec.Struct, frozen=True):
     """Every mistake in the order of the files, and what else the owner should know."""
 
     problems: list[Problem]

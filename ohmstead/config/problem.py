@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 Keys = tuple[str | int, ...]  # the way from the top of the YAML to a value: keys of mappings, numbers of list items
 HIDDEN = "•••"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, order=True):
     """A line of a file, or (line 0) something that has no lines, such as a variable of the environment."""
 
     file: str
@@ -19,8 +18,7 @@ class Place:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One mistake: where it stands, the way there, and what is wrong and what would be right."""
 
     place: Place

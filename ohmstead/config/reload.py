@@ -6,9 +6,10 @@ import asyncio
 import logging
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from ohmstead.config import log as logs
 from ohmstead.config.check import Checked
@@ -24,8 +25,7 @@ log = logging.getLogger(__name__)
 ANSWERED_S = 0.2  # how long the answer to a reload has to leave before the web moves
 
 
-@dataclass(frozen=True, slots=True)
-class Reloaded:
+class Reloaded(msgspec.Struct, frozen=True):
     """What changed: sections, and ids of integrations that were started, stopped or restarted. And what waits for a restart."""
 
     changed: tuple[str, ...]

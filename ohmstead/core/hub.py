@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+import msgspec
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
@@ -67,7 +68,7 @@ class Hub:
     def routes(self) -> list[Route]:
         """The operations of the API that plugins declare; those of foreign plugins run on the second loop."""
         return [
-            route if plugin.shipped else replace(route, handler=guard(self.second, route.handler))
+            route if plugin.shipped else msgspec.structs.replace(route, handler=guard(self.second, route.handler))
             for plugin, route in self.plugins.collect("ohmstead_routes", hub=self)
         ]
 

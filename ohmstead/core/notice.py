@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 KINDS = ("alert", "offline", "recommendation", "report", "system")
 SEVERITIES = ("low", "medium", "high", "critical")  # in rising order
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(msgspec.Struct, frozen=True):
     """A file that goes with a notice."""
 
     name: str
@@ -18,8 +18,7 @@ class Attachment:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """Something to be told.
 
     `recipients` are ids of people, roles, or plain addresses; none means the owner. `key` names what it is about: a
@@ -33,7 +32,7 @@ class Notice:
     severity: str = "medium"
     recipients: tuple[str, ...] = ()
     key: str | None = None
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = msgspec.field(default_factory=dict)
     link: str | None = None
     attachments: tuple[Attachment, ...] = ()
 
@@ -44,8 +43,7 @@ class Notice:
             raise ValueError(f"{self.severity!r} is no severity; there are {', '.join(SEVERITIES)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One message to one address, of one notice or of several that were collected.
 
     `id` stays the same on every attempt, so that whoever has it already can tell; `attempt` counts from 1, `repeated`
@@ -59,7 +57,7 @@ class Message:
     body: str
     at_ms: int
     person: str | None = None
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = msgspec.field(default_factory=dict)
     link: str | None = None
     attachments: tuple[Attachment, ...] = ()
     notices: int = 1

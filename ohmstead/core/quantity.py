@@ -7,8 +7,9 @@ discharge +, charge −; loads +. So grid + PV + battery = Σ loads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from ohmstead.core.errors import ConfigError, Unsupported
 
@@ -22,8 +23,7 @@ class Kind(StrEnum):
     TEXT = "text"  # on/off, modes
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(msgspec.Struct, frozen=True):
     """One thing that is measured. `low` and `high` bound what ingest believes unless a device states its own range."""
 
     name: str

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.model import Person
 
 ANYONE = "anyone"  # the scope of what needs no sign-in: /health and /ready, and the signed link that unsubscribes
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One request: who asks, and what was validated. `stream` yields the raw chunks of a body too large to hold."""
 
     who: Person
-    path: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, Any] = field(default_factory=dict)
+    path: Mapping[str, str] = msgspec.field(default_factory=dict)
+    query: Mapping[str, Any] = msgspec.field(default_factory=dict)
     body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)  # names in lower case
     raw: bytes = b""
     stream: AsyncIterator[bytes] | None = None
     request_id: str = ""
     address: str = ""  # the IP address it came from
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """An answer that is more than its data. `stream` sends chunks; `next_cursor` goes into the envelope's meta."""
 
     data: Any = None
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     content_type: str | None = None  # with bytes or str as data: sent as it is, without an envelope
     stream: AsyncIterator[bytes] | None = None
     next_cursor: str | None = None
@@ -41,8 +40,7 @@ class Reply:
 Handler = Callable[[Call], Awaitable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """One operation of the API.
 
     `path` is below /api/v1 (`/devices/{id}`) unless `absolute`. `scope` names what the caller must be allowed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -59,8 +58,7 @@ SCHEMA = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """Where one quantity comes from."""
 
     quantity: Quantity

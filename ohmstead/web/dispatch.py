@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
+
+import msgspec
 
 from ohmstead.core.errors import ConfigError, NotFound
 from ohmstead.core.route import Handler, Route
@@ -45,13 +46,12 @@ class Operation:
         return self.route.method, PARAMETER.sub("{}", self.template)
 
 
-@dataclass(slots=True)
-class Node:
+class Node(msgspec.Struct):
     """One place in the tree of path segments."""
 
-    children: dict[str, Node] = field(default_factory=dict)
+    children: dict[str, Node] = msgspec.field(default_factory=dict)
     any: Node | None = None
-    operations: dict[str, Operation] = field(default_factory=dict)
+    operations: dict[str, Operation] = msgspec.field(default_factory=dict)
 
 
 class Table:

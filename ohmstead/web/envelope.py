@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -41,15 +40,14 @@ def _other(value: Any) -> Any:
 _encode = msgspec.json.Encoder(enc_hook=_other).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """What the caller is told of an error."""
 
     status: int
     code: str
     message: str
     details: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def encode(data: Any, fields: str | None = None) -> bytes:

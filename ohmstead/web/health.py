@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.route import ANYONE, Call, Reply, Route
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(msgspec.Struct, frozen=True):
     """One thing to look at. `look` says what is wrong with it, None when nothing is; not `required`: only shown."""
 
     name: str

@@ -9,7 +9,6 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,7 @@ LOOKED_AT = 300_000  # rows up to which it is worked out what changes; for more 
 FLOWS = {"grid_import": "forward", "grid_export": "reverse"}  # role of a meter point -> direction in a file that has both
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """What became of a file. `number` is that of the import, `known` that of the one that brought the same file before.
 
     `preview` is empty for a very large file that was not only looked at.
@@ -41,8 +39,8 @@ class Outcome:
     start: str | None = None
     end: str | None = None
     wrong: int = 0
-    mistakes: list[str] = field(default_factory=list)
-    preview: dict[str, Any] = field(default_factory=dict)
+    mistakes: list[str] = msgspec.field(default_factory=list)
+    preview: dict[str, Any] = msgspec.field(default_factory=dict)
 
     def shown(self) -> dict[str, Any]:
         """As plain data."""
@@ -52,8 +50,7 @@ class Outcome:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """One file for one meter point. `given` are the importer's options as they were written, `skip` that mistakes are passed over."""
 
     importer: Importer

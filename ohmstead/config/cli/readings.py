@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -41,12 +40,11 @@ class Progress(msgspec.Struct):
         return {"accepted": self.accepted, "rejected": self.rejected, "mistakes": self.mistakes}
 
 
-@dataclass(slots=True)
-class Notebook:
+class Notebook(msgspec.Struct):
     """Keeps the progress of one import, under a name made of the file's bytes and the options it is read with."""
 
     path: Path
-    progress: Progress = field(default_factory=Progress)
+    progress: Progress = msgspec.field(default_factory=Progress)
 
     @classmethod
     def open(cls, data_dir: Path, file: Path, importer: str, options: Mapping[str, Any]) -> Notebook:

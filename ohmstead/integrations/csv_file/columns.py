@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
@@ -14,8 +14,7 @@ from ohmstead.core.model import is_slug
 from ohmstead.core.quantity import Kind, Quantity, convert
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """One column to read: its name, what it holds, and the device if that is not the same for all."""
 
     name: str
@@ -58,8 +57,7 @@ def _column(target: str, source: Any) -> Column:
     return Column(str(source).strip(), quantity, None, device or None)
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(msgspec.Struct, frozen=True):
     """A column as it is read: where it stands, what it holds, and the factor and offset to the canonical unit."""
 
     index: int

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
+
+import msgspec
 
 from ohmstead.integrations.demo_house.devices import Said, Values
 
@@ -15,8 +16,7 @@ LONGEST = 6  # messages that a fault lasts at most
 HOUR_MS = 3_600_000
 
 
-@dataclass(slots=True)
-class Fault:
+class Fault(msgspec.Struct):
     """What is wrong with one device right now."""
 
     name: str
@@ -24,8 +24,7 @@ class Fault:
     size: float  # 0 … 1
 
 
-@dataclass(slots=True)
-class Patient:
+class Patient(msgspec.Struct):
     """One device: its own chance, and what is wrong now."""
 
     chance: Random

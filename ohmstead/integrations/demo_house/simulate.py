@@ -7,9 +7,10 @@ import logging
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import ConfigError, Refused, Unavailable
@@ -29,8 +30,7 @@ AT_ONCE = 10  # messages that wait for the broker's word at the same time
 NOT_WELCOME = (4, 5, 134, 135)  # codes of a broker that refuses the credentials
 
 
-@dataclass(frozen=True, slots=True)
-class Broker:
+class Broker(msgspec.Struct, frozen=True):
     """Where the devices publish."""
 
     host: str

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.errors import Invalid
 from ohmstead.integrations.green_button.feed import Feed, MeterReading, Owner
 from ohmstead.integrations.green_button.reading_type import ReadingType
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(msgspec.Struct, frozen=True):
     """One stream of readings: the link and title of its MeterReading (of its blocks when there is none), and its type."""
 
     href: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
+
+import msgspec
 
 from ohmstead.core.errors import Invalid
 from ohmstead.integrations.green_button.parser import Links, Parser
@@ -15,8 +16,7 @@ MOST_ENTRIES = 100_000  # different descriptions
 MOST_MISTAKES = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class MeterReading:
+class MeterReading(msgspec.Struct, frozen=True):
     """One stream of readings of a usage point: what is linked to it says what its readings are."""
 
     href: str
@@ -24,24 +24,22 @@ class MeterReading:
     related: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(msgspec.Struct, frozen=True):
     """What the entry of some blocks names, and the reading type that stood last before it."""
 
     up: frozenset[str]
     last_type: ReadingType | None
 
 
-@dataclass(slots=True)
-class Feed:
+class Feed(msgspec.Struct):
     """Descriptions are kept once, however often the file repeats them; their ids say nothing, for files use them again."""
 
-    stage: Stage = field(default_factory=Stage)
-    types: dict[str, list[ReadingType]] = field(default_factory=dict)  # by their own links; "" for one without
-    meters: dict[MeterReading, None] = field(default_factory=dict)
-    owners: dict[Owner, int] = field(default_factory=dict)
-    summaries: list[Element] = field(default_factory=list)
-    mistakes: list[str] = field(default_factory=list)
+    stage: Stage = msgspec.field(default_factory=Stage)
+    types: dict[str, list[ReadingType]] = msgspec.field(default_factory=dict)  # by their own links; "" for one without
+    meters: dict[MeterReading, None] = msgspec.field(default_factory=dict)
+    owners: dict[Owner, int] = msgspec.field(default_factory=dict)
+    summaries: list[Element] = msgspec.field(default_factory=list)
+    mistakes: list[str] = msgspec.field(default_factory=list)
     _last_type: ReadingType | None = None
     _last_meter: MeterReading | None = None
 

@@ -5,9 +5,10 @@ Codes after the ESPI schema (NAESB REQ.21, espiDerived.xsd).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from xml.etree.ElementTree import Element
+
+import msgspec
 
 from ohmstead.core import amount
 from ohmstead.core.errors import Invalid
@@ -19,8 +20,7 @@ FLOWS = {None: "forward", 0: "forward", 1: "forward", 4: "net", 19: "reverse", 2
 DELTA, DIALS = (None, 0, 4), (1, 2, 3)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadingType:
+class ReadingType(msgspec.Struct, frozen=True):
     """`interval_s`: how long a period is whose reading does not say it. `multiplier`: the power of ten."""
 
     uom: int | None

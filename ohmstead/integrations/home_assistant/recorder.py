@@ -9,18 +9,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
+
+import msgspec
 
 from ohmstead.core.errors import Invalid
 
 _INSTANTS = {"start_ts": "start_ts", "start": "CAST(strftime('%s', start) AS INTEGER)"}  # columns, and how they are seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Statistic:
+class Statistic(msgspec.Struct, frozen=True):
     """A running total that Home Assistant keeps by the hour."""
 
     key: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from ohmstead.core.errors import Invalid, Rejected
 from ohmstead.core.ingest import Batch, Feed
@@ -15,15 +16,14 @@ FORMAT = "line_protocol"
 TOLD = 20  # mistakes that an answer names
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """What became of the lines of one message."""
 
     taken: int = 0  # fields
-    refused: set[int] = field(default_factory=set)  # lines of which something was refused
-    reasons: list[str] = field(default_factory=list)  # the first few
-    malformed: list[Mistake] = field(default_factory=list)  # the first few
-    feeds: dict[str, Feed | str] = field(default_factory=dict)  # by what comes before the fields: the feed, or why there is none
+    refused: set[int] = msgspec.field(default_factory=set)  # lines of which something was refused
+    reasons: list[str] = msgspec.field(default_factory=list)  # the first few
+    malformed: list[Mistake] = msgspec.field(default_factory=list)  # the first few
+    feeds: dict[str, Feed | str] = msgspec.field(default_factory=dict)  # by what comes before the fields: the feed, or why there is none
 
     def refuse(self, line: int, reason: str) -> None:
         """A field of that line was refused."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from xml.etree.ElementTree import Element
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
@@ -30,8 +30,7 @@ STEP = re.compile(r"PT(\d{1,3})M")
 MOST = 100_000  # prices of a document
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(msgspec.Struct, frozen=True):
     """One period of one series; `rank` is its series' classification sequence."""
 
     start: datetime

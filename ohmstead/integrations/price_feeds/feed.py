@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
@@ -24,8 +23,7 @@ LONGEST = timedelta(hours=1)  # how long a price counts whose end is not given
 NOISE = Decimal(1).scaleb(-PRICE_DIGITS)
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """One round: the feed's options, how to reach it, and the days asked for, from midnight to midnight in UTC."""
 
     options: Mapping[str, Any]

@@ -12,10 +12,11 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import OhmsteadError
@@ -67,7 +68,7 @@ class Audit:
 
     def take(self, entry: Entry) -> None:
         """The same for an entry; one that floods is counted where it comes again within a minute."""
-        timed: Entry | None = entry if entry.at_ms is not None else replace(entry, at_ms=self._clock.now_ms())
+        timed: Entry | None = entry if entry.at_ms is not None else msgspec.structs.replace(entry, at_ms=self._clock.now_ms())
         if entry.floods:
             timed = self._folding.add(timed or entry, self._clock.monotonic())
         if timed is not None:

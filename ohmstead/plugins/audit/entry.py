@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -14,8 +13,7 @@ TEXT_LIMIT = 300  # characters of a text that a stranger chose
 DATA_LIMIT = 8_000  # bytes of what an entry says
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """Something that happened, before it has its place in the chain.
 
     `type` is such as "device.offline", `subject` the id of what it happened to, `device` the device it is about, `who`
@@ -27,8 +25,8 @@ class Entry:
     subject: str | None = None
     device: str | None = None
     who: str | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
-    personal: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    personal: Mapping[str, Any] = msgspec.field(default_factory=dict)
     at_ms: int | None = None
     floods: bool = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
 
 from ohmstead.plugins.audit.entry import Entry
 
@@ -12,8 +12,7 @@ SUBJECTS = 1_000  # told apart at a time; a stranger who makes up more of them f
 Key = tuple[str, str | None, str | None]
 
 
-@dataclass(slots=True)
-class Fold:
+class Fold(msgspec.Struct):
     """Like entries since the last one was written: the newest of them, how many, and since when they are counted."""
 
     newest: Entry
@@ -31,7 +30,7 @@ class Folding:
         """The entry, when it is the first in a minute and to be written now; else it is counted."""
         key = (entry.type, entry.subject, entry.who)
         if key not in self._folds and len(self._folds) >= SUBJECTS:
-            entry = replace(entry, subject=None, device=None, who=None)
+            entry = msgspec.structs.replace(entry, subject=None, device=None, who=None)
             key = (entry.type, None, None)
         fold = self._folds.get(key)
         if fold is None:
@@ -60,4 +59,4 @@ class Folding:
 
 
 def _counted(fold: Fold) -> Entry:
-    return replace(fold.newest, data={**fold.newest.data, "count": fold.count})
+    return msgspec.structs.replace(fold.newest, data={**fold.newest.data, "count": fold.count})

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Conflict
 from ohmstead.core.model import Command
 
 
-@dataclass(slots=True)
-class Claim:
+class Claim(msgspec.Struct):
     """What a holder has, for people by its name. `running`: until it lets go; `until_ms`: at least so long."""
 
     holder: str

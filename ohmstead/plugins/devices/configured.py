@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.model import Device
 from ohmstead.core.validate import did_you_mean
@@ -19,15 +20,14 @@ Options = Mapping[str, Any]
 Problem = tuple[tuple[str, ...], str]  # where in the YAML, and what is wrong
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
+class Configured(msgspec.Struct, frozen=True):
     """Validated parts of the YAML. `integrations` are the ids under `integrations:`, devices like the others."""
 
-    home: Options = field(default_factory=dict)
-    locations: Mapping[str, Options] = field(default_factory=dict)
-    devices: Mapping[str, Options] = field(default_factory=dict)
+    home: Options = msgspec.field(default_factory=dict)
+    locations: Mapping[str, Options] = msgspec.field(default_factory=dict)
+    devices: Mapping[str, Options] = msgspec.field(default_factory=dict)
     integrations: frozenset[str] = frozenset()
-    registry: Options = field(default_factory=dict)
+    registry: Options = msgspec.field(default_factory=dict)
 
 
 def problems(registry: Devices, new: Configured) -> Iterator[Problem]:

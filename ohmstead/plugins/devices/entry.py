@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.clock import iso
 from ohmstead.core.ingest import Feed
 from ohmstead.core.model import Device, DeviceInfo, DeviceStatus
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
+class Entry(msgspec.Struct, eq=False):
     """A device, its feed, and where it stands. `feed.heard_ms` is when it was last seen, 0 for never."""
 
     device: Device

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.model import OFFLINE_AFTER_S, Device, DeviceInfo
 
@@ -23,4 +24,4 @@ def filled(device: Device, info: DeviceInfo) -> Device:
         facts["tags"] = info.tags
     if info.quiet_s is not None and device.offline_after_s == OFFLINE_AFTER_S:
         facts["offline_after_s"] = info.quiet_s
-    return replace(device, **facts)
+    return msgspec.structs.replace(device, **facts)

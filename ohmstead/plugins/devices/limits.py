@@ -6,9 +6,9 @@ They stand between the house and its devices; they switch nothing off by themsel
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
@@ -42,8 +42,7 @@ def limit(value: Any) -> dict[str, Any]:
     return options
 
 
-@dataclass(slots=True)
-class Limit:
+class Limit(msgspec.Struct):
     """One of them. `granted` are loads that were let on lately: device, amount, until when (monotonic)."""
 
     id: str

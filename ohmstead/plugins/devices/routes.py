@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import validate
@@ -170,7 +170,7 @@ class DeviceRoutes:
         changes = {key: value for key, value in given.items() if key != "id"}
         if "tags" in changes:
             changes["tags"] = tuple(changes["tags"])
-        return replace(device, **changes)
+        return msgspec.structs.replace(device, **changes)
 
 
 def _matches(entry: Entry, wanted: Mapping[str, Any], places: set[str] | None) -> bool:

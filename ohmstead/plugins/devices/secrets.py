@@ -10,8 +10,9 @@ import hashlib
 import hmac
 import secrets as randomness
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.key_file import key
@@ -20,8 +21,7 @@ GRACE_S = 86_400.0
 KEPT = 3  # old secrets of one device that may still be in their grace
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(msgspec.Struct, frozen=True):
     """The keyed hash of one secret, from when it is and until when it works (None: until it is replaced)."""
 
     digest: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
@@ -33,8 +34,7 @@ BY_A_PERSON: Mapping[DeviceStatus, frozenset[DeviceStatus]] = {
 JUMP_MS = 5_000  # time of day and waiting time apart by more: somebody set the clock
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One line of a device's status history."""
 
     device: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,8 +34,7 @@ REPLAY: dict[Any, Any] = {
 }
 
 
-@dataclass(slots=True)
-class Replayed:
+class Replayed(msgspec.Struct):
     """What became of letters: `replayed` are stored and gone, `refused` stay with their new reason."""
 
     replayed: int = 0
@@ -73,7 +71,7 @@ class DeadLetters:
         async for some in self._wanted(call.body.get("ids")):
             await self._ingest.room(within_s=10)
             await asyncio.gather(*(self._try(kept, result) for kept in some))
-        return asdict(result)
+        return msgspec.structs.asdict(result)
 
     async def _wanted(self, ids: Sequence[int] | None) -> AsyncIterator[list[Kept]]:
         """The letters in the order they came, some at a time. NotFound when one of the ids is gone."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import LATEST_MS
@@ -34,8 +34,7 @@ REASONS = 100  # marks of meter points
 BindingRow = tuple[Any, ...]
 
 
-@dataclass(slots=True)
-class Due:
+class Due(msgspec.Struct):
     """One portion of the work. All of the marks it names are done with it."""
 
     jobs: list[Job]
@@ -48,8 +47,7 @@ class Due:
         return bool(self.series_marks or self.point_marks)
 
 
-@dataclass(slots=True)
-class Series:
+class Series(msgspec.Struct):
     """A stored series."""
 
     key: int
@@ -57,20 +55,18 @@ class Series:
     unit: str
 
 
-@dataclass(slots=True)
-class Known:
+class Known(msgspec.Struct):
     """A binding that was read, and those of its tracks whose series are there."""
 
     binding: Binding
     tracks: tuple[Track, ...] = ()
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(msgspec.Struct):
     """What is dirty of each track, until there are enough of them."""
 
-    dirty: dict[tuple[int, int], tuple[Track, list[Span]]] = field(default_factory=dict)
-    laid: dict[int, list[Span]] = field(default_factory=dict)
+    dirty: dict[tuple[int, int], tuple[Track, list[Span]]] = msgspec.field(default_factory=dict)
+    laid: dict[int, list[Span]] = msgspec.field(default_factory=dict)
 
     def add(self, track: Track, start_ms: int, end_ms: int) -> None:
         start_ms, end_ms = max(start_ms, track.rules.start_ms), min(end_ms, track.end_ms)

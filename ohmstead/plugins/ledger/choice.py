@@ -8,7 +8,8 @@ readings' time. So the choice depends on nothing but the device's kind and when 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from ohmstead.plugins.ledger.bindings import Binding, Part, Term
 from ohmstead.plugins.ledger.points import SIGNS, Role
@@ -20,8 +21,7 @@ Source = tuple[tuple[str, ...], Part]  # quantities that are added, and the part
 Firsts = Mapping[str, int]  # quantity -> instant of its first reading
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(msgspec.Struct, frozen=True):
     """One way energy goes at a device: the meter point it makes, and its sources, the best first.
 
     `name` tells the flows of a device apart; the id of the point is the device's, with `suffix`, and never changes with

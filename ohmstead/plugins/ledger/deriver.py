@@ -11,9 +11,9 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.bus import Bus
@@ -53,8 +53,7 @@ ARCHIVED = 10  # tracks of a portion whose readings are archived
 Touched = Sequence[tuple[str, int, int]]
 
 
-@dataclass(slots=True)
-class Portion:
+class Portion(msgspec.Struct):
     """What was derived, and what is to be done with it."""
 
     due: Due

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import EARLIEST_MS
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from ohmstead.plugins.ledger.tracks import Track
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
+class Rebuilt(msgspec.Struct, frozen=True):
     """All of a track: its days, and what was odd."""
 
     days: dict[int, Day]

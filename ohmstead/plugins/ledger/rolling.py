@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,16 +28,15 @@ LONGEST_MS = {"hour": 2 * HOUR_MS, "day": 2 * DAY_MS, "month": 32 * DAY_MS, "yea
 Span = tuple[int, int]
 
 
-@dataclass(slots=True)
-class Roll:
+class Roll(msgspec.Struct):
     """A meter point and a span of it that changed. `sweep`: nothing may be left of rollups made otherwise."""
 
     point: int
     zone: ZoneInfo
     span: Span
     sweep: bool = False
-    made: dict[str, list[Rollup]] = field(default_factory=dict)
-    spans: dict[str, list[Span]] = field(default_factory=dict)  # those that were looked at
+    made: dict[str, list[Rollup]] = msgspec.field(default_factory=dict)
+    spans: dict[str, list[Span]] = msgspec.field(default_factory=dict)  # those that were looked at
 
     def __post_init__(self) -> None:
         for resolution in RESOLUTIONS:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from enum import IntEnum
+
+import msgspec
 
 
 class Layer(IntEnum):
@@ -17,8 +18,7 @@ class Layer(IntEnum):
     CORRECTION = 4
 
 
-@dataclass(slots=True)
-class Sheet:
+class Sheet(msgspec.Struct):
     """Slots of `slot_ms`, the first beginning at `start_ms`; both on the UTC grid. All columns are equally long.
 
     `mwh` is integer mWh (mL for volumes), never negative, 0 where nothing is covered. `measured_ms`, `estimated_ms`

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from operator import add as plus
 from operator import neg
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger import layers
@@ -35,13 +35,12 @@ class Bound(NamedTuple):
     to_ms: int | None
 
 
-@dataclass(slots=True)
-class Stored:
+class Stored(msgspec.Struct):
     """The rows of one meter point: by binding and term, and by layer above, each by day."""
 
-    tracks: dict[tuple[int, int], dict[int, Day]] = field(default_factory=dict)
-    upper: dict[int, dict[int, Day]] = field(default_factory=dict)
-    origins: dict[tuple[int, int], array[int]] = field(default_factory=dict)  # (layer, day) -> import or correction of each slot
+    tracks: dict[tuple[int, int], dict[int, Day]] = msgspec.field(default_factory=dict)
+    upper: dict[int, dict[int, Day]] = msgspec.field(default_factory=dict)
+    origins: dict[tuple[int, int], array[int]] = msgspec.field(default_factory=dict)  # (layer, day) -> import or correction of each slot
 
     def live(self) -> dict[int, Said]:
         """The live layer by day."""
@@ -162,7 +161,7 @@ def _compute(day: int, terms: Sequence[tuple[int, Sheet]], grid: Grid) -> Said:
     slot_ms = grid.slot_ms(day * DAY_MS)
     if any(sheet.slot_ms != slot_ms for _, sheet in terms):
         return Sheet.empty(day * DAY_MS, slot_ms, DAY_MS // slot_ms)
-    signed = [sheet if sign > 0 else replace(sheet, mwh=array("q", map(neg, sheet.mwh))) for sign, sheet in terms]
+    signed = [sheet if sign > 0 else msgspec.structs.replace(sheet, mwh=array("q", map(neg, sheet.mwh))) for sign, sheet in terms]
     total = layers.add(signed)
     total.mwh = array("q", (max(mwh, 0) for mwh in total.mwh))
     sources = map(max, *(sheet.source for _, sheet in terms)) if len(terms) > 1 else terms[0][1].source

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.corrections.overlay import extent, overlay
@@ -24,8 +25,7 @@ Span = tuple[int, int]
 Numbered = Sequence[tuple[Period, int]]  # periods, and the number of the import each is of
 
 
-@dataclass(slots=True)
-class Laid:
+class Laid(msgspec.Struct):
     """One UTC day of a layer: its slots, and which import or correction each is of (0: none)."""
 
     sheet: Sheet
@@ -39,12 +39,11 @@ class Laid:
         return cls(Sheet.empty(day * DAY_MS, slot_ms, count), array("q", bytes(8 * count)))
 
 
-@dataclass(slots=True)
-class Words:
+class Words(msgspec.Struct):
     """What people said of a meter point around a change, and the span it is laid anew in."""
 
     span: Span
-    periods: dict[Layer, Numbered] = field(default_factory=dict)
+    periods: dict[Layer, Numbered] = msgspec.field(default_factory=dict)
     corrections: Sequence[Correction] = ()
     own_ms: int | None = None  # where its own readings begin: imported history ends there
 

@@ -6,9 +6,10 @@ All of this is pure: rows of readings in, rows of days out. The deriver reads an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
+
+import msgspec
 
 from ohmstead.core.clock import LATEST_MS
 from ohmstead.core.quantity import Kind
@@ -75,8 +76,7 @@ class StoredDay(NamedTuple):
     state: bytes | None
 
 
-@dataclass(slots=True)
-class Job:
+class Job(msgspec.Struct):
     """A track to derive anew, and from where."""
 
     track: Track
@@ -84,7 +84,7 @@ class Job:
     head: Head | None = None
     state: State | None = None  # the checkpoint to resume from; None: from the beginning
     until_ms: int = LATEST_MS  # readings before this are read
-    stored: Mapping[int, bytes] = field(default_factory=dict)  # day -> checkpoint, of the days behind what is dirty
+    stored: Mapping[int, bytes] = msgspec.field(default_factory=dict)  # day -> checkpoint, of the days behind what is dirty
 
     @property
     def after_ms(self) -> int:
@@ -117,8 +117,7 @@ class Job:
         return [span for span in self.dirty if span[0] >= self.until_ms]
 
 
-@dataclass(slots=True)
-class Derived:
+class Derived(msgspec.Struct):
     """What a job came to: the track's days in [`first_day`, `last_day`] and its verdicts in (`verdicts_after`,
     `verdicts_until`] are to be just these, and nothing of it may be left behind when it is derived `to_the_end`.
     """

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
+
+import msgspec
 
 from ohmstead.plugins.ledger.sheet import Sheet
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True):
     """The intervals of a meter point as they are and as they would be, over the same slots."""
 
     meter_point: str
@@ -19,8 +19,7 @@ class Changed:
     after: Sequence[Sheet]
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
+class Worth(msgspec.Struct, frozen=True):
     """What they cost under one contract, in its currency, exactly: a credit is negative."""
 
     contract: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
@@ -38,8 +38,7 @@ Row = tuple[Any, ...]
 Place = tuple[Any, ...]  # what it is, where it begins, and what else tells it from others there
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """A row that is not what comes out again; `kept` and `rebuilt` say in what way, None: there is no such row."""
 
     meter_point: str
@@ -49,15 +48,14 @@ class Difference:
     rebuilt: str | None
 
 
-@dataclass(slots=True)
-class Verified:
+class Verified(msgspec.Struct):
     """What was compared, and what differs."""
 
     meter_points: int = 0
     days: int = 0
     rollups: int = 0
-    differences: list[Difference] = field(default_factory=list)
-    sealed: dict[str, set[int]] = field(default_factory=dict)  # UTC days of meter points that were not derived again, but have their seal
+    differences: list[Difference] = msgspec.field(default_factory=list)
+    sealed: dict[str, set[int]] = msgspec.field(default_factory=dict)  # UTC days of meter points, by their seal alone
 
 
 class Verifier:

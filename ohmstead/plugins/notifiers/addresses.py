@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
 from sqlalchemy import ColumnElement, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 BOUNCES = 3  # in a row, and the address is paused
 
 
-@dataclass(slots=True)
-class Known:
+class Known(msgspec.Struct):
     """One address: since when it is paused and why, and the kinds nobody wants there."""
 
     paused_ms: int | None = None
     reason: str | None = None
-    refused: set[str] = field(default_factory=set)
+    refused: set[str] = msgspec.field(default_factory=set)
 
     def why_not(self, kind: str) -> str | None:
         """Why notices of a kind are not sent there; None when they are."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from ohmstead.core.clock import iso
 from ohmstead.core.notice import Message
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "templates"
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(msgspec.Struct, frozen=True):
     """Both forms of one message."""
 
     text: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.core.clock import from_ms, to_ms
 
@@ -14,8 +15,7 @@ DIGEST_AT = time(8)  # weekly ones on Mondays
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
 
 
-@dataclass(frozen=True, slots=True)
-class Quiet:
+class Quiet(msgspec.Struct, frozen=True):
     """Hours of every day, from `start` up to `end`, which may lie on the next day."""
 
     start: time

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.core.notice import KINDS
 from ohmstead.plugins.people.hours import Quiet
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(msgspec.Struct, frozen=True):
     """A person, or a plain address (`person` is None, `id` the address as it is shown).
 
     `notify` are the addresses for each kind of notice.
@@ -21,7 +21,7 @@ class Recipient:
     name: str
     person: str | None
     zone: ZoneInfo
-    notify: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notify: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     roles: tuple[str, ...] = ()
     quiet: Quiet | None = None
     digest: str = "off"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Unavailable
@@ -19,8 +20,7 @@ ANSWER_S = 2.0  # how long one service may take to tell its address
 MOST = 500  # services looked at in one scan
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """A device on the network: the integration that knows it and the options to configure it with."""
 
     integration: str

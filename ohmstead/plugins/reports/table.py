@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+import msgspec
 
 Row = tuple[Any, ...]
 
@@ -21,16 +22,14 @@ class Kind(Enum):
     REAL = "real"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """One column."""
 
     name: str
     kind: Kind = Kind.TEXT
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """What is exported: the name of its file without suffix, its columns, and its rows in batches of some thousands."""
 
     name: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
+import msgspec
 from sqlalchemy import URL, AsyncAdaptedQueuePool, NullPool, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError
@@ -20,8 +20,7 @@ READERS = 4
 BUSY_S = 1.0  # how long a statement waits for another process's lock before it fails and is tried again
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """Where the database is: a file of SQLite, or a PostgreSQL server."""
 
     name: str  # sqlite or postgresql

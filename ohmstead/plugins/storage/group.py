@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.ingest import Batch
 from ohmstead.core.model import DeadLetter, Note, Row, Series
@@ -144,8 +145,7 @@ class Group:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(msgspec.Struct, frozen=True):
     """Rows that go into a feature's own table in the transaction of every group, on the fast path too.
 
     `columns` maps their names to the types PostgreSQL has for them. `rows(group)` gives what is to be added, by key and

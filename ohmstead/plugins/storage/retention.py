@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,8 +20,7 @@ FREE_PAGES = 2000  # pages a transaction gives back to the file system
 Write = Callable[[Callable[[AsyncConnection], Awaitable[Any]]], Awaitable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(msgspec.Struct, frozen=True):
     """For how many days to keep what; None is for ever."""
 
     raw_days: float | None = 90
@@ -29,13 +28,12 @@ class Keep:
     daily_days: float | None = 5 * 365 + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """What to keep of which series; a device's own word counts more than a quantity's."""
 
     default: Keep = Keep()
-    quantities: Mapping[str, Keep] = field(default_factory=dict)
-    devices: Mapping[str, Keep] = field(default_factory=dict)
+    quantities: Mapping[str, Keep] = msgspec.field(default_factory=dict)
+    devices: Mapping[str, Keep] = msgspec.field(default_factory=dict)
 
     def of(self, device: str, quantity: str) -> Keep:
         """What to keep of one series."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from ohmstead.plugins.support.facts import Facts, Traffic
 
@@ -13,8 +14,7 @@ SIGN_INS, SIGN_INS_S = 10, 600.0
 LONGEST_S = 600.0  # how far back a condition looks
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """The newest look, and what happened within the spans before it: of the errors, of the durations, of the sign-ins.
 
     `complete` says for each whether the hub watched for that long.
@@ -28,8 +28,7 @@ class Window:
     slow_complete: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True):
     """One kind of trouble. `look` says what is wrong, None when nothing is; it must say so for `for_s` seconds."""
 
     key: str

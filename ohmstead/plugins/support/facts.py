@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+
+import msgspec
 
 from ohmstead.core.durations import BUCKETS_S
 
@@ -15,8 +16,7 @@ STAT, MEMORY = Path("/proc/stat"), Path("/proc/meminfo")
 IDLE = (3, 4)  # columns of /proc/stat: doing nothing, waiting for the disk (proc(5))
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
+class Traffic(msgspec.Struct, frozen=True):
     """Requests answered since some start: all, those with a status of 500 and more, and how long they took, as Durations counts."""
 
     requests: int = 0
@@ -44,8 +44,7 @@ class Traffic:
         return low + (BUCKETS_S[place] - low) * (rank - below) / self.durations[place]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """One look. `at_s` is the clock that never jumps; shares are from 0 to 1, None where the machine does not tell.
 
     `database` and `broker` say what is wrong with them. `sign_ins` counts failed ones since the start.

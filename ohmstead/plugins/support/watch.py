@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from ohmstead.core.events import SystemTrouble, SystemTroubleOver
 from ohmstead.plugins.support.conditions import (
@@ -21,8 +22,7 @@ from ohmstead.plugins.support.facts import Facts
 CLEAR_S = 60.0  # how long all must be well again before trouble is over
 
 
-@dataclass(slots=True)
-class Standing:
+class Standing(msgspec.Struct):
     """Where one condition stands. `raised` None: nobody knows what was before this run of the hub."""
 
     since_s: float | None = None  # it says that something is wrong

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from ohmstead.core.errors import Conflict, Forbidden, Invalid, Rejected
 from ohmstead.core.events import DeviceChanged

@@ -10,10 +10,10 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import from_ms
@@ -47,8 +47,7 @@ class Hold(NamedTuple):
 Holder = Callable[[int], Awaitable[Iterable[Hold]]]  # takes an instant: what ended before it is of no interest
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """The raw readings of one series and UTC day: those in the database, and all with those archived before."""
 
     series: Series

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.core.clock import from_ms
 from ohmstead.plugins.ledger.sheet import Sheet
@@ -13,8 +14,7 @@ from ohmstead.plugins.ledger.slots import local
 from ohmstead.plugins.ledger.valuer import Changed, Worth
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(msgspec.Struct, frozen=True):
     """A local day: mWh before and after (mL for volumes); None where nothing was, or would be, covered."""
 
     day: date
@@ -22,8 +22,7 @@ class Day:
     after: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(msgspec.Struct, frozen=True):
     """One meter point: the span whose intervals were looked at, their sums, and the days that differ."""
 
     meter_point: str
@@ -34,8 +33,7 @@ class Reached:
     days: tuple[Day, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(msgspec.Struct, frozen=True):
     """All of it; `closes` are the numbers of findings that would go, `opens` what would be found instead."""
 
     reached: tuple[Reached, ...]

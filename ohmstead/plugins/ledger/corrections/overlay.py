@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from ohmstead.plugins.ledger.corrections.changes import Confirm, IntervalScale, OfIntervals, Replace, SetTotal, Spread
 from ohmstead.plugins.ledger.corrections.correction import Correction
@@ -14,8 +15,7 @@ from ohmstead.plugins.ledger.sheet import Layer, Sheet
 COVERS = ("measured_ms", "estimated_ms", "reset_ms")
 
 
-@dataclass(slots=True)
-class Overlay:
+class Overlay(msgspec.Struct):
     """What corrections say of the slots of `sheet`; its source is CORRECTION where they speak, NONE elsewhere.
 
     `origin` is the number of the last correction that spoke for each slot, 0 where none did.
@@ -54,8 +54,7 @@ def _copy(sheet: Sheet) -> Sheet:
     return Sheet(sheet.start_ms, sheet.slot_ms, *columns, sheet.source[:])
 
 
-@dataclass(slots=True)
-class Part:
+class Part(msgspec.Struct):
     """The slots `low` to before `high` of an overlay: what of a correction's span lies there."""
 
     laid: Overlay

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
+
+import msgspec
 
 from ohmstead.plugins.ledger.bindings import Part
 from ohmstead.plugins.ledger.derive.counter import SURE
@@ -47,8 +48,7 @@ class Claim(NamedTuple):
     spans: tuple[Span, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(msgspec.Struct, frozen=True):
     """What periods come to: a sheet for every UTC day (since 1970) with any covered time, and what was odd.
 
     Causes: negative (energy below zero) and suspect (more than plausible) are not booked; negative_rest and overlap say

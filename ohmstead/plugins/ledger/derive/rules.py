@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
+
+import msgspec
 
 from ohmstead.core.errors import Unsupported
 from ohmstead.core.quantity import Kind
@@ -14,8 +15,7 @@ from ohmstead.plugins.ledger.bindings import Binding, Part, Resets, Term
 SCALES: Mapping[str, int] = {"kWh": 10**6, "kvarh": 10**6, "m³": 10**6, "m³/h": 10**6, "": 10**6, "W": 10**3, "var": 10**3}
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """One term of a binding. `factor` turns a value into mWh (gauges: mW); all else is in mWh, mW (mWh per hour) and ms."""
 
     kind: Kind

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 
@@ -35,8 +33,7 @@ class State(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
         return msgspec.json.decode(data, type=cls)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """A reading that was no plain step.
 
     `cause` is one of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -40,8 +40,7 @@ NIGHTLY_DAYS = 35  # how far back the nightly look goes
 Sorted = tuple[str, list[Looked]]  # a meter point, and what was looked at there
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """What is new or there again, what is not as it is kept, and what is open without a cause any more."""
 
     fresh: list[Finding]

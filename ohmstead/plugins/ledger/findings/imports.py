@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from ohmstead.core.clock import iso
 from ohmstead.plugins.ledger.corrections.asked import kwh
@@ -13,8 +14,7 @@ from ohmstead.plugins.ledger.findings.finding import Cause, Found, Undo
 LEAST_MWH = 1_000  # imports may differ by 1 Wh in all: they were rounded
 
 
-@dataclass(frozen=True, slots=True)
-class Brought:
+class Brought(msgspec.Struct, frozen=True):
     """An import that is in force, and the span it speaks for."""
 
     number: int
@@ -24,8 +24,7 @@ class Brought:
     end_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Clash:
+class Clash(msgspec.Struct, frozen=True):
     """Two imports of one layer that say different things of the same periods, from the first to the last of those."""
 
     earlier: int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
+
+import msgspec
 
 from ohmstead.core.clock import iso
 from ohmstead.plugins.ledger.bindings import MILLIONTHS, Binding, Resets, Term, plain
@@ -20,8 +21,7 @@ SLIP = 1000
 CLOSE = 100  # a slip of the unit is 1000 ± 1 %
 
 
-@dataclass(frozen=True, slots=True)
-class Odd:
+class Odd(msgspec.Struct, frozen=True):
     """A verdict with where it was given; energies in mWh, as derive.state.Verdict has them."""
 
     binding: Binding
@@ -34,8 +34,7 @@ class Odd:
     mwh: int
 
 
-@dataclass(frozen=True, slots=True)
-class House:
+class House(msgspec.Struct, frozen=True):
     """What the texts and remedies need: the meter point's id and the slots."""
 
     meter_point: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+
+import msgspec
 
 from ohmstead.core.clock import iso
 from ohmstead.plugins.ledger.corrections.asked import kwh
@@ -24,8 +25,7 @@ RUN_MS, RUN = 10 * MINUTE_MS, 10  # shortest stretch, and fewest readings, on wh
 Readings = Sequence[tuple[int, float]]
 
 
-@dataclass(frozen=True, slots=True)
-class DayStat:
+class DayStat(msgspec.Struct, frozen=True):
     """A UTC day of a series in numbers: how many readings, how many different values, the lowest and the highest."""
 
     day: int

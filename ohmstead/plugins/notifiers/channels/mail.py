@@ -12,12 +12,13 @@ import socket
 import ssl
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Any
+
+import msgspec
 
 from ohmstead.core.clock import from_ms
 from ohmstead.core.errors import Refused, Unanswered, Unavailable, Unsupported
@@ -28,8 +29,7 @@ from ohmstead.plugins.notifiers.letter import Letters
 CONNECT_S = 15.0  # for each step of the conversation
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     """A mail server and who we are there; `mode` is insecure, starttls or ssl."""
 
     host: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import ConfigError
@@ -16,11 +17,10 @@ Handler = Callable[[Message], object]
 Unsubscribe = Callable[[], None]
 
 
-@dataclass(slots=True)
-class Subscription:
+class Subscription(msgspec.Struct):
     """The handlers of one filter, each with the QoS it wants."""
 
-    handlers: list[tuple[Handler, int]] = field(default_factory=list)
+    handlers: list[tuple[Handler, int]] = msgspec.field(default_factory=list)
 
     @property
     def qos(self) -> int:
@@ -28,8 +28,7 @@ class Subscription:
         return max(qos for _, qos in self.handlers)
 
 
-@dataclass(frozen=True, slots=True)
-class Receivers:
+class Receivers(msgspec.Struct, frozen=True):
     """Where the messages of one topic go. `awaited`: nobody is there, but somebody may be back soon."""
 
     topic: str

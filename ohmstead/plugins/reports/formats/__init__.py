@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from ohmstead.plugins.reports.formats import csv, json, parquet, xlsx
 from ohmstead.plugins.reports.table import Table
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(msgspec.Struct, frozen=True):
     """One form. `needs` is the module of the extra without which it cannot be written."""
 
     suffix: str

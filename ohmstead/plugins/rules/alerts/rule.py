@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -98,8 +97,7 @@ class Level(msgspec.Struct, frozen=True):
     severity: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """An alert rule; `options` is how it was stated, checked, defaults filled in. Spans are milliseconds."""
 
     id: str
@@ -116,7 +114,7 @@ class Rule:
     origin: str = "api"
     created_by: str = "configuration"
     created_ms: int = 0
-    options: Options = field(default_factory=dict)
+    options: Options = msgspec.field(default_factory=dict)
 
     @property
     def name(self) -> str:

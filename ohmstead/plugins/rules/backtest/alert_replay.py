@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ohmstead.plugins.rules.alerts.rule import Rule
 from ohmstead.plugins.rules.backtest.activations import Activations
@@ -16,8 +17,7 @@ from ohmstead.plugins.rules.gate import Gate
 WARM_MS = 86_400_000  # how much earlier a replay begins, so that it stands at its start as the house did
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(msgspec.Struct, frozen=True):
     """One rule about one subject."""
 
     rule: Rule

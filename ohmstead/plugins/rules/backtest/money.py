@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -15,8 +14,7 @@ from ohmstead.plugins.tariffs.outlook import spans
 AHEAD_MS = 36 * 3_600_000
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(msgspec.Struct, frozen=True):
     """What one more kWh cost in each slot from `start_ms` on, VAT included; None where that is not known."""
 
     currency: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from msgspec.structs import replace
 
 from ohmstead.core.quantity import Kind
 from ohmstead.plugins.ledger.derive.rules import Rules
