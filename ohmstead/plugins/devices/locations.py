@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -33,6 +33,7 @@ class Locations:
 
     def __init__(self) -> None:
         self._by_id: dict[str, Location] = {HOME: Location(HOME, "Home", "home", time_zone="UTC", origin="yaml")}
+        self.holds: list[Callable[[str], Iterable[str]]] = []  # what of other rooms is in a location and keeps it there
 
     def __iter__(self) -> Iterator[Location]:
         return iter(sorted(self._by_id.values(), key=lambda place: place.id))
@@ -92,7 +93,7 @@ class Locations:
     def removable(self, location: str, devices: Iterable[str]) -> None:
         """Conflict while something is in it: other locations, or the given devices."""
         self.writable(location)
-        inner = [place.id for place in self._by_id.values() if place.parent == location] + list(devices)
+        inner = [place.id for place in self._by_id.values() if place.parent == location] + [*devices, *self._held(location)]
         if inner:
             raise Conflict(f"location {location!r} still holds {', '.join(sorted(inner)[:5])}; move them first")
 
@@ -107,16 +108,20 @@ class Locations:
     def from_yaml(self, defined: Mapping[str, Location], used: set[str]) -> tuple[list[Location], list[str]]:
         """Make `defined` the YAML's locations; what to write and which to delete.
 
-        One that left the YAML while devices or other locations are in it stays, and becomes one of the API's.
+        One that left the YAML while something or other locations are in it stays, and becomes one of the API's.
         """
         left = [p for p in self._by_id.values() if p.origin == "yaml" and p.id not in defined and p.id != HOME]
         parents = {p.parent for p in self._by_id.values() if p.origin == "api"} | {p.parent for p in defined.values()} | used
-        stay = [msgspec.structs.replace(p, origin="api") for p in left if p.id in parents]
-        gone = [p.id for p in left if p.id not in parents]
+        needed = {p.id for p in left if p.id in parents or self._held(p.id)}
+        stay = [msgspec.structs.replace(p, origin="api") for p in left if p.id in needed]
+        gone = [p.id for p in left if p.id not in needed]
         for location in gone:
             del self._by_id[location]
         self._by_id.update({**defined, **{p.id: p for p in stay}})
         return [*defined.values(), *stay], gone
+
+    def _held(self, location: str) -> list[str]:
+        return [each for held in self.holds for each in held(location)]
 
     def _checked(self, place: Location) -> Location:
         if place.parent is None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,7 +19,7 @@ from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.days import Said, sheets
 from ohmstead.plugins.ledger.import_book import ImportBook
 from ohmstead.plugins.ledger.marks import Marks, Reach
-from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints
+from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints, Role
 from ohmstead.plugins.ledger.readings import Readings
 from ohmstead.plugins.ledger.rolling import Roll, Rolling
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
@@ -38,8 +38,7 @@ Touched = list[tuple[str, int, int]]
 MOST_MS = 400 * DAY_MS  # of a meter point that is laid anew in one transaction
 
 
-@dataclass(slots=True)
-class Change:
+class Change(msgspec.Struct):
     """A meter point and the span of it that changed below; `sweep`: whatever is stored of it is looked at."""
 
     point: MeterPoint
@@ -67,14 +66,14 @@ class Resolver:
             resolved = await self.resolved(conn, some)
             rows |= {(key, span): resolved[key] for key, span in some.items()}
             need = rest
-        there = await self._there(conn, [part for slug, some in parts.items() if some[0][0].id != slug for part, _ in some])
+        there = await self.there(conn, [part for slug, some in parts.items() if some[0][0].id != slug for part, _ in some])
         found = []
         for point, span in wanted:
             made = parts[point.id]
             if made and made[0][0] is point:
                 found.append(rows[point.key, span])
             else:
-                terms = [Part(sign, rows[part.key, span], *there.get(part.key, (FOR_EVER, FOR_EVER))) for part, sign in made]
+                terms = [Part(sign, rows[part.key, span], *there[part.key]) for part, sign in made]
                 found.append(await asyncio.to_thread(compute, terms, self._grid))
         return found
 
@@ -88,11 +87,11 @@ class Resolver:
         made = [(self._points.get(slug), sign) for slug, sign in self._points.composition(point.id)]
         return made if made else [(point, 1)]
 
-    async def _there(self, conn: AsyncConnection, parts: Iterable[MeterPoint]) -> dict[int, Span]:
-        """From the first UTC day of which there is a row until its last binding ends."""
+    async def there(self, conn: AsyncConnection, parts: Iterable[MeterPoint]) -> dict[int, Span]:
+        """The UTC days [first, last) in which meter points count: from the first of which there is a row until the last binding ends."""
         bounds = {part.key: self._bounds.get(part.key, ()) for part in parts}
         firsts = await self._stack.first_days(conn, bounds)
-        return {key: (first, _last(bounds[key])) for key, first in firsts.items()}
+        return {key: (firsts[key], _last(some)) if key in firsts else (FOR_EVER, FOR_EVER) for key, some in bounds.items()}
 
 
 def _last(bounds: Sequence[Bound]) -> int:
@@ -127,6 +126,7 @@ class Echo:
             done += changes
             changes = [follower for follower in self._followers(changes, replacing) if not _known(follower, done)]
         done += self._computed(done)
+        done += await self._remade(tx, {*changed, *laid}, resolver)
         await self._roll(tx, done, resolver, grid)
         return [(change.point.id, *change.span) for change in done]
 
@@ -137,25 +137,25 @@ class Echo:
         for key in dict.fromkeys([*changed, *laid]):
             point = self._points.by_key(key)
             if point is None:
-                found += await self._forget(tx, key)
+                await self._forget(tx, key)
                 continue
             found += [Change(point, span) for span in merged(changed.get(key, ()))]
             for span in merged(laid.get(key, ())):
-                low, high = await self.extent(tx, point)
-                low, high = max(span[0], low), min(span[1], high)
-                if low < high:
-                    found.append(Change(point, (low, min(high, low + MOST_MS)), sweep=True))
-                if low + MOST_MS < high:
-                    await self._marks.point(tx, key, low + MOST_MS, high, Reach.LAYERS)
+                found += await self._sweep(tx, point, span)
         return found
 
-    async def _forget(self, tx: AsyncConnection, key: int) -> list[Change]:
-        """Delete what is left of a meter point that is gone; sums may have had it among their parts."""
-        low, high = await self._stored(tx, key)
+    async def _sweep(self, tx: AsyncConnection, point: MeterPoint, span: Span) -> list[Change]:
+        """As much of a span as there is anything stored of, and a transaction takes; the rest is marked."""
+        low, high = await self.extent(tx, point)
+        low, high = max(span[0], low), min(span[1], high)
+        if low + MOST_MS < high:
+            await self._marks.point(tx, point.key, low + MOST_MS, high, Reach.LAYERS)
+        return [Change(point, (low, min(high, low + MOST_MS)), sweep=True)] if low < high else []
+
+    async def _forget(self, tx: AsyncConnection, key: int) -> None:
+        """Delete what is left of a meter point that is gone."""
         await self.rolling.forget(tx, key)
         await tx.execute(text("DELETE FROM layer_days WHERE point_id = :point"), {"point": key})
-        sums = [point for point in self._points if self._points.composition(point.id)] if low < high else []
-        return [Change(point, (low, high), sweep=True) for point in sums]
 
     async def extent(self, tx: AsyncConnection, point: MeterPoint) -> Span:
         """Where anything is stored of a meter point, or of what it is computed from."""
@@ -271,6 +271,19 @@ class Echo:
                 found.setdefault(point.id, (point, []))[1].append(change.span)
         return [Change(point, span) for point, spans in found.values() for span in merged(spans)]
 
+    async def _remade(self, tx: AsyncConnection, keys: Iterable[int], resolver: Resolver) -> list[Change]:
+        """The computed ones among meter points, and above them, that are made of other parts than before, or of other days of them."""
+        some = [point for point in map(self._points.by_key, keys) if point is not None]
+        sums = {each.key: each for point in some for each in (point, *self._sums(point)) if each.role is Role.CONSUMPTION}
+        parts = {key: resolver.parts(each) for key, each in sums.items()}
+        there = await resolver.there(tx, [part for made in parts.values() for part, _ in made])
+        found: list[Change] = []
+        for key, made in parts.items():
+            said = " ".join(f"{sign:+d}:{part.key}:{there[part.key][0]}:{there[part.key][1]}" for part, sign in made)
+            if (await tx.execute(_REMAKE, {"point": key, "parts": said})).rowcount:
+                found += await self._sweep(tx, sums[key], (EARLIEST_MS, LATEST_MS))
+        return found
+
     async def _roll(self, tx: AsyncConnection, changes: Sequence[Change], resolver: Resolver, grid: Grid) -> None:
         rounds: list[dict[int, tuple[Change, Roll]]] = []
         for change in changes:
@@ -291,6 +304,7 @@ def _known(change: Change, done: Iterable[Change]) -> bool:
     )
 
 
+_REMAKE = text("UPDATE meter_points SET parts = :parts WHERE id = :point AND parts <> :parts")
 _IMPORTED = text("SELECT DISTINCT point_id FROM imports WHERE status = 'committed'")
 _EXTENT = text("""
     SELECT

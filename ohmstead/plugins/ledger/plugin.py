@@ -13,12 +13,12 @@ from ohmstead.plugins.ledger.corrections.routes import CorrectionRoutes
 from ohmstead.plugins.ledger.findings.routes import FindingRoutes
 from ohmstead.plugins.ledger.import_routes import ImportRoutes
 from ohmstead.plugins.ledger.interval_routes import IntervalRoutes
+from ohmstead.plugins.ledger.moves import Moves
 from ohmstead.plugins.ledger.point_routes import PointRoutes
 from ohmstead.plugins.ledger.schemas import LEDGER, Shapes
 from ohmstead.plugins.ledger.slot_lengths import SlotLengths
 from ohmstead.plugins.ledger.status_routes import StatusRoutes
 from ohmstead.plugins.ledger.tables import TABLES
-from ohmstead.plugins.ledger.zones import Zones
 from ohmstead.plugins.storage.storage import Storage
 
 if TYPE_CHECKING:
@@ -77,5 +77,5 @@ class LedgerPlugin:
         hub.tasks.start("meter points", self._ledger.automatic.work)
         self._ledger.findings.listen()
         hub.tasks.start("ledger", self._ledger.deriver.work)
-        hub.tasks.start("time zones", Zones(hub.bus, self._ledger.registrar).work)
+        hub.tasks.start("places", Moves(hub.bus, self._ledger.registrar).work)
         hub.tasks.start("findings", self._ledger.findings.work)

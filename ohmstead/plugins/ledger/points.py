@@ -82,6 +82,7 @@ class MeterPoints:
         self._by_device: dict[str, set[str]] = {}
         self._by_series: dict[str, set[str]] = {}
         self._order: list[MeterPoint] | None = []
+        locations.holds.append(self._stated_in)
 
     def __iter__(self) -> Iterator[MeterPoint]:
         if self._order is None:
@@ -196,6 +197,10 @@ class MeterPoints:
         if point is not None:
             self._index(point, set.discard)
             del self._by_key[point.key], self._bindings[slug]
+
+    def _stated_in(self, location: str) -> list[str]:
+        """What people put there over the API; what the YAML and devices put there goes where those say."""
+        return [f"meter point {point.id}" for point in self if point.location == location and point.origin == "api"]
 
     def _index(self, point: MeterPoint, change: Callable[[set[str], str], None]) -> None:
         self._order = None

@@ -50,6 +50,7 @@ class Registrar:
         self.book = PointBook(storage.tenant_id)
         self.guards: list[Callable[[str], None]] = []  # each may refuse, with Conflict, that a person removes a meter point
         self.refused: set[str] = set()  # ids that a person removed: they do not come back by themselves
+        self._composed: dict[str, tuple[tuple[str, int], ...]] = {}  # of what the computed ones were when they were marked last
         self._gone: set[str] = set()  # these and others that were removed: their rows are still there
 
     async def open(self) -> None:
@@ -85,20 +86,11 @@ class Registrar:
             if point.role in SIGNS:
                 await self._complete()
 
-    async def rezone(self) -> None:
-        """Have the rollups of those made anew whose location is in another time zone than when they were made."""
+    async def follow(self) -> None:
+        """Have anew what follows from where meter points are: what is computed for which premises, rollups in which time zone."""
         async with self._turn:
-
-            async def write(tx: AsyncConnection) -> bool:
-                zones = await self.book.zones(tx)
-                moved = [(point, zone) for point in self._points if (zone := self._points.zone_of(point.id)) != zones[point.key]]
-                for point, zone in moved:
-                    await self.book.rezone(tx, point.key, zone)
-                await self._mark(tx, [Touched(point.key, 0, None) for point, _ in moved])
-                return bool(moved)
-
-            if await self._storage.write(write):
-                self.wake()
+            await self._complete()
+            await self._rezone()
 
     async def mark_all(self, tx: AsyncConnection, start_ms: int) -> None:
         """Have everything derived anew from an instant on; in the transaction of what changes it."""
@@ -195,7 +187,7 @@ class Registrar:
         self._marks.unbind(address for binding in before for address in binding.series() if not self._points.measured_by(address))
 
     async def _complete(self) -> None:
-        """Every premises with a source has its computed consumption, and no other."""
+        """Every premises with a source has its computed consumption, and no other; what was made otherwise is made anew."""
         premises = {self._points.premises(point.location) for point in self._points if point.role in SIGNS}
         for point in [point for point in self._points if point.role is Role.CONSUMPTION and point.location not in premises]:
             await self._remove(point, refused=False)
@@ -203,6 +195,30 @@ class Registrar:
             if self._points.consumption(location) is None:
                 slug = consumption_id(location)
                 await self._put([(MeterPoint(0, slug, "Consumption", Role.CONSUMPTION, location, origin="computed"), ())])
+        await self._recompose()
+
+    async def _rezone(self) -> None:
+        """Mark those whose location is in another time zone than their rollups are made in."""
+
+        async def write(tx: AsyncConnection) -> bool:
+            zones = await self.book.zones(tx)
+            moved = [(point, zone) for point in self._points if (zone := self._points.zone_of(point.id)) != zones[point.key]]
+            for point, zone in moved:
+                await self.book.rezone(tx, point.key, zone)
+            await self._mark(tx, [Touched(point.key, 0, None) for point, _ in moved])
+            return bool(moved)
+
+        if await self._storage.write(write):
+            self.wake()
+
+    async def _recompose(self) -> None:
+        """Have those looked at that are computed of other parts than when they were looked at last."""
+        wanted = {point.id: self._points.composition(point.id) for point in self._points if point.role is Role.CONSUMPTION}
+        other = [Touched(self._points.get(slug).key, 0, 1) for slug, parts in wanted.items() if self._composed.get(slug) != parts]
+        if other:
+            await self._storage.write(lambda tx: self._mark(tx, other))
+            self.wake()
+        self._composed = wanted
 
 
 def _compare(before: Sequence[Binding], after: Sequence[Binding]) -> _Change:

@@ -31,6 +31,7 @@ meter_points = Table(
     Column("role", Text, nullable=False),
     Column("location", Text, nullable=False),
     Column("time_zone", Text, nullable=False),  # in which its rollups are made
+    Column("parts", Text, nullable=False, server_default=""),  # what a computed one was made of, and which days each counts
     Column("parent", Text),  # slug of the meter point it hangs under; NULL: under its location's consumption
     Column("category", Text),
     Column("device", Text),  # while the automatic choice feeds it: whose readings

@@ -29,6 +29,7 @@ def _said() -> None:
         sa.Column("role", sa.Text, nullable=False),
         sa.Column("location", sa.Text, nullable=False),
         sa.Column("time_zone", sa.Text, nullable=False),
+        sa.Column("parts", sa.Text, nullable=False, server_default=""),
         sa.Column("parent", sa.Text),
         sa.Column("category", sa.Text),
         sa.Column("device", sa.Text),

@@ -92,6 +92,8 @@ async def test_what_was_known_before_the_utility_settled(house: MeteredHouse) ->
     await meter(house, "grid", "grid_import", "g.energy_import")
     await run(house, "g", 1.5)
     before_ms = house.clock.now_ms()
+    await house.devices.saved()
+    await house.ledger.caught_up(20)  # a write that waits would give up after these sixty seconds
     await house.clock.advance(60)  # type: ignore[attr-defined]
     begun = await house.ledger.imports.begin("settled", "grid", "utility.csv", "me")
     await house.ledger.imports.add(begun.made.number, [PeriodRow(T0, T0 + DAY, 40_000_000)])

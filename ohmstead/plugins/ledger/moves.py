@@ -1,4 +1,7 @@
-"""Notices that locations are in another time zone than before: days, months and years are other spans then."""
+"""Notices that locations are not what they were: of another time zone, of another kind, in another place, or gone.
+
+Days, months and years are other spans then, and other meter points belong to their premises.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from ohmstead.core.supervise import Task
 from ohmstead.plugins.ledger.registrar import Registrar
 
 
-class Zones:
-    """Has rollups made anew at the start, and whenever locations or the configuration change."""
+class Moves:
+    """Has made anew what follows from it, at the start too: it may have changed while nobody looked."""
 
     def __init__(self, bus: Bus, registrar: Registrar) -> None:
         self._bus, self._registrar = bus, registrar
@@ -23,7 +26,7 @@ class Zones:
         try:
             while True:
                 self._due.clear()
-                await self._registrar.rezone()
+                await self._registrar.follow()
                 task.up()
                 await self._due.wait()
         finally:
