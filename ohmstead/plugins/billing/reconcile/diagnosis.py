@@ -1,35 +1,23 @@
-"""Why an invoice differs: every guess is made anew and believed only if all figures of the invoice then are as they should be."""
+"""Why an invoice differs, figure by figure: what explains it, and what nothing does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
 import msgspec
 
-from ohmstead.core.clock import iso
 from ohmstead.plugins.billing.reconcile import hypotheses as why
-from ohmstead.plugins.billing.reconcile.figures import AMOUNT, ENERGY, EXPORTED, NET, TOTAL, VAT, Expected, Figure, figures
-from ohmstead.plugins.billing.reconcile.hypotheses import HOUR_MS, Facts, Guess
-from ohmstead.plugins.billing.reconcile.invoice import Invoice, local_day
-
-BETTER = 4  # a guess must leave at most this part of the difference
-SUMS = (VAT, TOTAL)
-
-
-class Cause(msgspec.Struct, frozen=True):
-    """One reason, in words. `kwh` and `amount` are what it explains: billed less expected; `others` would do as well."""
-
-    cause: str
-    text: str
-    kwh: Fraction | None = None
-    amount: Fraction | None = None
-    others: tuple[str, ...] = ()
+from ohmstead.plugins.billing.reconcile.explanation import SUMS, Cause, Explained, Explanation
+from ohmstead.plugins.billing.reconcile.facts import Facts
+from ohmstead.plugins.billing.reconcile.figures import AMOUNT, ENERGY, EXPORTED, NET, PRICE, QUANTITY, TOTAL, Expected, Figure, figures
+from ohmstead.plugins.billing.reconcile.invoice import Invoice
+from ohmstead.plugins.billing.reconcile.vat import rounded_vat, wrong_vat
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """A figure and why it differs; None where it does not."""
+    """A figure and why it differs; None where it does not. Two causes at once are joined by "and"."""
 
     figure: Figure
     cause: str | None
@@ -54,145 +42,43 @@ def diagnose(invoice: Invoice, facts: Facts) -> Reconciliation:
     """Compare and explain. Prices the period many times: not for the event loop."""
     expected = facts.expected()
     found = figures(invoice, expected)
-    causes, meets = list(_sums(invoice)), expected
-    if any(not figure.meets for figure in found):
-        cause, meets = _cause(invoice, facts, expected, found)
-        causes += [each for each in (cause, _vat(invoice, meets)) if each is not None]
-    after = {(figure.what, figure.label): figure for figure in figures(invoice, meets)}
-    judged = tuple(Judged(figure, _of(figure, after, causes)) for figure in found)
+    explained = _explained(invoice, facts, expected, found)
+    vat = wrong_vat(invoice, explained.expected) if any(not figure.meets for figure in found) else None
+    named = [*explained.causes, *([Cause(why.VAT, vat[0], None, vat[1])] if vat else ())]
+    left = {(figure.what, figure.label): figure for figure in figures(invoice, explained.expected)}
+    judged = tuple(Judged(figure, _of(figure, left.get((figure.what, figure.label)), named, explained.roughly)) for figure in found)
+    causes = [*_sums(invoice), *named]
     if any(each.cause == why.UNEXPLAINED for each in judged):
-        causes.append(_unexplained(found))
-    causes += [_small(cause) for cause in (why.ROUNDING, why.TOLERANCE) if any(each.cause == cause for each in judged)]
+        causes.append(_unexplained(found, named, explained.might))
+    else:
+        causes += _small(invoice, explained.expected, judged, left, _rest(found, named, TOTAL) if named else None)
     return Reconciliation(invoice, facts, expected, judged, tuple(causes))
 
 
-def _of(figure: Figure, after: dict[tuple[str, str], Figure], causes: Sequence[Cause]) -> str | None:
-    """The cause of one figure's difference."""
-    if figure.meets:
-        return None if not figure.difference else why.ROUNDING if figure.exact else why.TOLERANCE
-    named = [cause.cause for cause in causes if cause.cause != why.SUM]
-    mended = after.get((figure.what, figure.label))
-    if why.VAT in named and (figure.what in (VAT, TOTAL) or (mended is not None and not mended.meets)):
-        return why.VAT
-    if named and (named[0] in (why.ESTIMATED, why.MISSING) or (mended is not None and mended.meets)):
-        return named[0]
-    return why.UNEXPLAINED
-
-
-def _cause(invoice: Invoice, facts: Facts, expected: Expected, found: Sequence[Figure]) -> tuple[Cause | None, Expected]:
+def _explained(invoice: Invoice, facts: Facts, expected: Expected, found: Sequence[Figure]) -> Explained:
     """What explains all figures but VAT, and what the invoice should say if that holds."""
-    if all(figure.meets for figure in found if figure.what not in SUMS) and (_vat(invoice, expected) or _only_sums(found)):
-        return None, expected
-    energy = next((figure for figure in found if figure.what == ENERGY), None)
-    estimated = _estimated(invoice, facts, energy)
-    if estimated is not None:
-        return estimated, expected
-    gap = _gap(facts, energy)
-    best = None if gap is not None else _best(invoice, facts, found)
-    if best is None:
-        return gap, expected
-    return best
+    right = all(figure.meets for figure in found if figure.what not in SUMS)
+    if right and (wrong_vat(invoice, expected) or any(figure.what in (NET, AMOUNT) for figure in found)):
+        return Explained((), expected)  # a wrong sum stands below lines or a net sum that are right
+    if all(figure.meets for figure in found):
+        return Explained((), expected)
+    return Explanation(invoice, facts, expected, found).find()
 
 
-def _only_sums(found: Sequence[Figure]) -> bool:
-    """Whether a wrong sum stands below lines or a net sum that are right."""
-    return any(figure.what in (NET, AMOUNT) for figure in found)
-
-
-def _estimated(invoice: Invoice, facts: Facts, energy: Figure | None) -> Cause | None:
-    if energy is None or energy.meets or not invoice.estimated:
-        return None
-    days = ", ".join(f"{read.kwh} kWh on {local_day(read.at_ms, facts.zone)}" for read in invoice.estimated)
-    text = f"the supplier estimated the reading {days}; what was measured differs"
-    return Cause(why.ESTIMATED, text, energy.difference)
-
-
-def _gap(facts: Facts, energy: Figure | None) -> Cause | None:
-    """Energy that was billed where the ledger knows nothing, if it would be plausible there."""
-    missing = facts.missing()
-    if energy is None or energy.meets or energy.difference <= 0 or not missing:
-        return None
-    hours = Fraction(sum(unknown for _, unknown in missing), HOUR_MS)
-    mean_kw = energy.difference / hours
-    most_kw = facts.most_kw()
-    if most_kw and mean_kw > most_kw:
-        return None
-    text = (f"nothing was measured for {float(hours):g} h from {iso(missing[0][0])} on; the difference is {float(mean_kw):.2f} kW"
-            " over that time")  # fmt: skip
-    return Cause(why.MISSING, text, energy.difference)
-
-
-def _best(invoice: Invoice, facts: Facts, found: Sequence[Figure]) -> tuple[Cause, Expected] | None:
-    """The guess under which all figures are right, VAT aside; of several the one that leaves least, earlier ones first."""
-    energy = next((figure for figure in found if figure.what == ENERGY), None)
-    fits: list[tuple[Fraction, int, Guess, Expected]] = []
-    for place, guess in enumerate(why.guesses(facts)):
-        if energy is not None and abs((energy.billed or 0) - guess.kwh(facts)) > energy.allowed:
-            continue
-        expected = guess.expected(facts)
-        left = figures(invoice, expected)
-        if _believable(found, left, invoice, expected):
-            fits.append((_rest(left), place, guess, expected))
-    if not fits:
-        return None
-    fits.sort(key=lambda fit: (fit[2].cause != why.VERSION, fit[0], fit[1]))
-    _, _, guess, expected = fits[0]
-    others = tuple(fit[2].text for fit in fits[1:4])
-    return Cause(guess.cause, guess.text, _by(found, ENERGY), _by(found, TOTAL, NET), others), expected
-
-
-def _believable(found: Sequence[Figure], left: Sequence[Figure], invoice: Invoice, expected: Expected) -> bool:
-    if any(not figure.meets for figure in left if figure.what not in SUMS):
-        return False
-    if any(not figure.meets for figure in left) and _vat(invoice, expected) is None:
-        return False
-    return _rest(left) * BETTER <= _rest(found)
-
-
-def _rest(found: Iterable[Figure]) -> Fraction:
-    """How far a set of figures is off, in units of what may be off."""
-    judged = (figure for figure in found if figure.what not in SUMS and figure.allowed)
-    return max((abs(figure.difference) / figure.allowed for figure in judged), default=Fraction(0))
-
-
-def _by(found: Sequence[Figure], *kinds: str) -> Fraction | None:
-    return next((figure.difference for figure in found if figure.what in kinds), None)
-
-
-def _vat(invoice: Invoice, expected: Expected) -> Cause | None:
-    """Whether the sums are right with no VAT, with VAT on top of VAT, or with another rate."""
-    net, due = Fraction(expected.sheet.net), Fraction(expected.sheet.total)
-    said = {name: Fraction(value) for name, value in ((NET, invoice.net), (VAT, invoice.vat), (TOTAL, invoice.total)) if value is not None}
-    allowed = {figure.what: figure.allowed for figure in figures(invoice, expected) if figure.what in said}
-    if not net or not ({VAT, TOTAL} & said.keys()) or all(abs(said[name] - value) <= allowed[name] for name, value in
-                                                         ((NET, net), (VAT, due - net), (TOTAL, due)) if name in said):  # fmt: skip
-        return None
-    ours = (due / net - 1) * 100
-    for text, sums in _rates(invoice, net, due, ours):
-        if all(abs(value - sums[name]) <= allowed[name] for name, value in said.items()):
-            return Cause(why.VAT, text, None, said[TOTAL] - due if TOTAL in said else said[VAT] - (due - net))
-    return None
-
-
-def _rates(invoice: Invoice, net: Fraction, due: Fraction, ours: Fraction) -> Iterator[tuple[str, dict[str, Fraction]]]:
-    right = f"expected {float(ours):.4g} %"
-    yield f"VAT was not charged; {right}", {NET: net, VAT: Fraction(0), TOTAL: net}
-    twice = {NET: due, VAT: due * ours / 100, TOTAL: due * (100 + ours) / 100}
-    yield f"VAT was charged on amounts that hold it already; {right} once", twice
-    for percent in sorted(_stated(invoice)):
-        if abs(percent - ours) > Fraction(1, 20):
-            text = f"VAT of {float(percent):.4g} % was charged; {right}"
-            yield text, {NET: net, VAT: net * percent / 100, TOTAL: net * (100 + percent) / 100}
-
-
-def _stated(invoice: Invoice) -> set[Fraction]:
-    """The rates that the invoice prints, or that its sums are made with."""
-    found = {Fraction(line.vat_percent) for line in invoice.lines if line.vat_percent is not None}
-    if invoice.net:
-        vat = invoice.vat if invoice.vat is not None else None if invoice.total is None else invoice.total - invoice.net
-        if vat is not None:
-            found.add(Fraction(round(vat / invoice.net * 100, 1)))
-    return found
+def _of(figure: Figure, left: Figure | None, named: Sequence[Cause], roughly: bool) -> str | None:
+    """The cause of one figure's difference; `left` is the figure as it would be if all that is named holds."""
+    if figure.meets:
+        small = left if left is not None and left.meets else figure
+        return None if not small.difference else why.ROUNDING if small.exact else why.TOLERANCE
+    causes = [cause.cause for cause in named if cause.cause != why.VAT]
+    if figure.what == PRICE:
+        causes = [cause for cause in causes if cause == why.VERSION]
+    elif figure.what in (ENERGY, EXPORTED, QUANTITY):
+        causes = [cause for cause in causes if cause != why.VERSION]
+    taxed = any(cause.cause == why.VAT for cause in named) and (figure.what in SUMS or (left is not None and not left.meets))
+    causes += [why.VAT] * taxed
+    sure = taxed or roughly or left is None or left.meets
+    return " and ".join(dict.fromkeys(causes)) if causes and sure else why.UNEXPLAINED
 
 
 def _sums(invoice: Invoice) -> Iterator[Cause]:
@@ -214,13 +100,35 @@ def _sums(invoice: Invoice) -> Iterator[Cause]:
             yield Cause(why.SUM, f"its readings are {read} kWh apart, and it bills {invoice.kwh} kWh", Fraction(invoice.kwh - read))
 
 
-def _unexplained(found: Sequence[Figure]) -> Cause:
+def _rest(found: Sequence[Figure], named: Sequence[Cause], what: str) -> Fraction | None:
+    """What of a figure's difference the causes that are named leave; None where the invoice does not state it."""
+    off = next((figure.difference for figure in found if figure.what == what), None)
+    sizes = (cause.kwh if what in (ENERGY, EXPORTED) else cause.amount for cause in named)
+    return None if off is None else off - sum((size for size in sizes if size is not None), Fraction(0))
+
+
+def _unexplained(found: Sequence[Figure], named: Sequence[Cause], might: Sequence[str]) -> Cause:
     text = "none of the causes that were tried leads to these figures; ask the supplier how they came about"
-    off = [figure for figure in found if not figure.meets]
-    return Cause(why.UNEXPLAINED, text, _by(off, ENERGY, EXPORTED), _by(off, TOTAL, NET))
+    if named:
+        text = "nothing that was tried explains what is left; ask the supplier how it came about"
+    if might:
+        text += ". Several pairs of causes would lead there, so none of them is sure"
+    energy = ENERGY if any(figure.what == ENERGY and not figure.meets for figure in found) else EXPORTED
+    money = next((what for what in (TOTAL, NET) if any(figure.what == what and not figure.meets for figure in found)), TOTAL)
+    return Cause(why.UNEXPLAINED, text, _rest(found, named, energy), _rest(found, named, money), tuple(might[:3]))
 
 
-def _small(cause: str) -> Cause:
-    if cause == why.ROUNDING:
-        return Cause(cause, "some figures differ by less than their printed digits say")
-    return Cause(cause, "some figures differ by no more than is allowed")
+def _small(
+    invoice: Invoice, expected: Expected, judged: Sequence[Judged], left: Mapping[tuple[str, str], Figure], rest: Fraction | None
+) -> Iterator[Cause]:
+    """Rounding and tolerance; `rest` is what they are of the total beside other causes."""
+    found = [left.get((each.figure.what, each.figure.label), each.figure) for each in judged]
+    off = [figure for figure in found if figure.difference and figure.meets]
+    tax = rounded_vat(invoice, expected)
+    if tax is not None:
+        yield Cause(why.ROUNDING, tax[0], None, tax[1])
+        rest = None if rest is None else rest - tax[1]
+    if any(figure.exact and (tax is None or figure.what not in SUMS) for figure in off):
+        yield Cause(why.ROUNDING, "some figures differ by less than their printed digits say", None, rest or None)
+    if any(not figure.exact for figure in off):
+        yield Cause(why.TOLERANCE, "some figures differ by no more than is allowed")

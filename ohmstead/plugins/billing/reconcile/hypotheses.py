@@ -1,115 +1,69 @@
-"""What may have gone wrong with an invoice: each guess makes the period anew and says what the invoice would then show."""
+"""What may have gone wrong with an invoice: guesses, each of which says how the period would be made if it held."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import chain
+from itertools import combinations, product
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from ohmstead.core.clock import EARLIEST_MS, from_ms
-from ohmstead.plugins.billing.biller import made
-from ohmstead.plugins.billing.contract import Contract
 from ohmstead.plugins.billing.cycle import Period
-from ohmstead.plugins.billing.reconcile.figures import MILLION, Expected
+from ohmstead.plugins.billing.reconcile.facts import DAY_MS, HOUR_MS, Facts, Guess
+from ohmstead.plugins.billing.reconcile.figures import Figure
 from ohmstead.plugins.billing.reconcile.invoice import local_day
-from ohmstead.plugins.billing.supply import Supply
-from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import local
-from ohmstead.plugins.tariffs.lines import Carry
-from ohmstead.plugins.tariffs.tariff import Tariff, Version
+from ohmstead.plugins.tariffs.tariff import Version
 
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-HOURS, DAYS = 6, 3  # how far a border may have slipped
-WIDER_MS = (DAYS + 1) * DAY_MS  # how much more than the period is read
+HOURS, DAYS = 6, 3  # how far a border may have slipped; facts reach further
 MISSING, ESTIMATED, VERSION, BOUNDARY, ROUNDING, VAT, TOLERANCE, SUM, UNEXPLAINED = (
     "missing interval", "estimated read", "wrong version", "wrong period boundary", "rounding", "VAT", "tolerance", "sum", "unexplained",
 )  # fmt: skip
 
 
-class Facts(msgspec.Struct, frozen=True):
-    """All that the ledger and the tariff know of a period: enough to make it in any way without asking again.
-
-    `supply` reaches WIDER_MS beyond the period on both sides, where there is anything.
-    """
-
-    contract: Contract
-    tariff: Tariff
-    period: Period
-    supply: Supply
-    carry: Carry
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """That of the contract's location."""
-        return ZoneInfo(self.contract.zone)
-
-    def expected(self, period: Period | None = None, tariff: Tariff | None = None) -> Expected:
-        """What an invoice should say, of this period and under this tariff or of another."""
-        span = period or self.period
-        bill = made(self.contract, tariff or self.tariff, span, self.supply, self.carry)
-        return Expected(self.kwh(span), _kwh(self._sheets(self.contract.exports), span), bill.sheet)
-
-    def kwh(self, span: Period) -> Fraction:
-        """The energy bought in a span."""
-        return _kwh(self._sheets(self.contract.imports), span)
-
-    def missing(self) -> list[tuple[int, int]]:
-        """The slots of the period of which some part is unknown, as (start, uncovered milliseconds)."""
-        return [
-            (start, slot_ms - known) for sheet in self._sheets(self.contract.imports)
-            for start, slot_ms, known in _covers(sheet) if self.period.start_ms <= start < self.period.end_ms and known < slot_ms
-        ]  # fmt: skip
-
-    def most_kw(self) -> Fraction:
-        """The greatest mean power of a slot of the period."""
-        found = (
-            Fraction(mwh * HOUR_MS, sheet.slot_ms * MILLION)
-            for sheet in self._sheets(self.contract.imports) for mwh in sheet.mwh
-        )  # fmt: skip
-        return max(found, default=Fraction(0))
-
-    def _sheets(self, points: tuple[str, ...]) -> list[Sheet]:
-        return list(chain.from_iterable(self.supply.sheets[point] for point in points))
-
-
-class Guess(msgspec.Struct, frozen=True):
-    """One cause, in words, and how the period is made if it holds."""
-
-    cause: str
-    text: str
-    period: Period
-    tariff: Tariff
-    without: Period | None = None  # energy of this span was left out
-
-    def kwh(self, facts: Facts) -> Fraction:
-        """The energy bought, without pricing anything."""
-        return facts.kwh(self.period) - (facts.kwh(self.without) if self.without is not None else 0)
-
-    def expected(self, facts: Facts) -> Expected:
-        """What the invoice would say."""
-        if self.without is None:
-            return facts.expected(self.period, self.tariff)
-        return msgspec.structs.replace(facts, supply=_without(facts.supply, facts.contract.imports, self.without)).expected()
-
-
 def guesses(facts: Facts) -> Iterator[Guess]:
-    """All that is tried, the likelier first."""
-    yield from _versions(facts)
+    """All that is tried alone, the likelier first."""
+    yield from versions(facts)
     yield from _borders(facts)
     yield from _left_out(facts)
 
 
-def _versions(facts: Facts) -> Iterator[Guess]:
+def fitting(facts: Facts, energy: Figure | None) -> Iterator[tuple[Guess, ...]]:
+    """Each guess that gives the energy that was billed."""
+    for guess in guesses(facts):
+        if energy is None or abs((energy.billed or 0) - facts.kwh(guess)) <= energy.allowed:
+            yield (guess,)
+
+
+def priced_wrong(facts: Facts, energy: Figure) -> Iterator[tuple[Guess, ...]]:
+    """Another version and another energy at once, which is what was billed to its last printed digit."""
+    for other in (*_borders(facts), *_left_out(facts)):
+        if abs((energy.billed or 0) - facts.kwh(other)) <= energy.rounding:
+            yield from ((other, version) for version in versions(facts))
+
+
+def metered_wrong(facts: Facts, energy: Figure) -> Iterator[tuple[Guess, ...]]:
+    """Two days left out, or one of them and a border that slipped, which together is what was billed to its last printed digit."""
+    borders, left_out = list(_borders(facts)), list(_left_out(facts))
+    less = (energy.expected or Fraction(0)) - (energy.billed or Fraction(0))
+    gone = {guess.text: facts.kwh() - facts.kwh(guess) for guess in borders + left_out}
+    for pair in (*combinations(left_out, 2), *product(borders, left_out)):
+        if abs(sum(gone[guess.text] for guess in pair) - less) <= energy.rounding and abs(
+            (energy.billed or 0) - facts.kwh(*pair)
+        ) <= energy.rounding:  # the sum of both is not what both together are where they overlap
+            yield pair
+
+
+def versions(facts: Facts) -> Iterator[Guess]:
     """The whole period under each version of the tariff but those that apply to it all."""
     reigns = facts.tariff.reigns(facts.period.start_ms, facts.period.end_ms, facts.zone)
     only = reigns[0].version if len(reigns) == 1 else None
     for version in facts.tariff.versions:
         if version is not only:
             text = f"priced with version {version.name} of tariff {facts.tariff.id}; what applies is {_names(reigns)}"
-            yield Guess(VERSION, text, facts.period, msgspec.structs.replace(facts.tariff, versions=(_always(version),)))
+            yield Guess(VERSION, text, tariff=msgspec.structs.replace(facts.tariff, versions=(_always(version),)))
 
 
 def _always(version: Version) -> Version:
@@ -128,7 +82,7 @@ def _borders(facts: Facts) -> Iterator[Guess]:
         for start, end in ((slip, 0), (0, slip), (slip, slip)):
             first, last = facts.period.start_ms + start, facts.period.end_ms + end
             if first < last:
-                yield Guess(BOUNDARY, _slipped(facts, first, last), Period(first, last), facts.tariff)
+                yield Guess(BOUNDARY, _slipped(facts, first, last), Period(first, last))
 
 
 def _slipped(facts: Facts, first: int, last: int) -> str:
@@ -145,10 +99,10 @@ def _left_out(facts: Facts) -> Iterator[Guess]:
     for first, last in local("day", facts.zone, facts.period.start_ms, facts.period.end_ms):
         if facts.period.start_ms <= first and last <= facts.period.end_ms:
             text = f"the energy of {local_day(first, facts.zone)} was not billed"
-            yield Guess(MISSING, text, facts.period, facts.tariff, Period(first, last))
+            yield Guess(MISSING, text, without=Period(first, last))
             if last - first == 25 * HOUR_MS and (twice := _second_hour(facts.zone, first, last)) is not None:
                 text = f"the hour that came twice on {local_day(first, facts.zone)} was billed once"
-                yield Guess(MISSING, text, facts.period, facts.tariff, twice)
+                yield Guess(MISSING, text, without=twice)
 
 
 def _second_hour(zone: ZoneInfo, first: int, last: int) -> Period | None:
@@ -159,34 +113,3 @@ def _second_hour(zone: ZoneInfo, first: int, last: int) -> Period | None:
     return None
 
 
-def _without(supply: Supply, points: tuple[str, ...], span: Period) -> Supply:
-    sheets = {point: [_emptied(sheet, span) if point in points else sheet for sheet in found] for point, found in supply.sheets.items()}
-    return msgspec.structs.replace(supply, sheets=sheets)
-
-
-def _emptied(sheet: Sheet, span: Period) -> Sheet:
-    first, last = _places(sheet, span)
-    mwh = sheet.mwh[:]
-    for place in range(first, last):
-        mwh[place] = 0
-    return msgspec.structs.replace(sheet, mwh=mwh)
-
-
-def _kwh(sheets: list[Sheet], span: Period) -> Fraction:
-    total = 0
-    for sheet in sheets:
-        first, last = _places(sheet, span)
-        total += sum(sheet.mwh[first:last])
-    return Fraction(total, MILLION)
-
-
-def _places(sheet: Sheet, span: Period) -> tuple[int, int]:
-    first = max(0, -(-(span.start_ms - sheet.start_ms) // sheet.slot_ms))
-    return first, max(first, min(len(sheet), (span.end_ms - sheet.start_ms) // sheet.slot_ms))
-
-
-def _covers(sheet: Sheet) -> Iterator[tuple[int, int, int]]:
-    """(start, length, covered) of each slot, in ms."""
-    for place in range(len(sheet)):
-        known = sheet.measured_ms[place] + sheet.estimated_ms[place] + sheet.reset_ms[place]
-        yield sheet.start_ms + place * sheet.slot_ms, sheet.slot_ms, known

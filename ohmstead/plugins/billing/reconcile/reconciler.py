@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ohmstead.plugins.billing.cycle import Period
 from ohmstead.plugins.billing.reconcile.diagnosis import Reconciliation, diagnose
-from ohmstead.plugins.billing.reconcile.hypotheses import WIDER_MS, Facts
+from ohmstead.plugins.billing.reconcile.facts import WIDER_MS, Facts
 
 if TYPE_CHECKING:
     from ohmstead.plugins.billing.billing import Billing

@@ -121,6 +121,85 @@ async def test_vat_on_vat(home: ReconciledHouse) -> None:
     assert "amounts that hold it already" in found["causes"][0]["text"]
 
 
+def amounts(found: dict[str, Any]) -> Decimal:
+    """What the causes come to."""
+    return sum((Decimal(each["amount"]) for each in found["causes"] if each["amount"] is not None), Decimal(0))
+
+
+def off(found: dict[str, Any], what: str) -> dict[str, Any]:
+    figure: dict[str, Any] = next(each for each in found["figures"] if each["figure"] == what)
+    return figure
+
+
+async def test_a_border_that_slipped_under_the_version_before(home: ReconciledHouse) -> None:
+    found = await home.check(**bill(home.kwh("2026-03-01T00:00", "2026-04-01T06:00"), Decimal("0.2517")))
+    assert causes(found)[:2] == ["wrong period boundary", "wrong version"]
+    assert "ends at 2026-04-01 06:00" in found["causes"][0]["text"]
+    assert Decimal(found["causes"][0]["amount"]) > 0 > Decimal(found["causes"][1]["amount"])
+    assert amounts(found) == Decimal(off(found, "total")["difference"]), "to the cent, with rounding named"
+    assert {each["figure"]: each["cause"] for each in found["figures"] if not each["meets"]} == {
+        "energy": "wrong period boundary", "quantity": "wrong period boundary", "price": "wrong version",
+        "amount": "wrong period boundary and wrong version", "net": "wrong period boundary and wrong version",
+        "vat": "wrong period boundary and wrong version", "total": "wrong period boundary and wrong version",
+    }  # fmt: skip
+
+
+async def test_a_day_left_out_under_the_version_before(home: ReconciledHouse) -> None:
+    found = await home.check(**bill(march(home) - home.kwh("2026-03-11T00:00", "2026-03-12T00:00"), Decimal("0.2517")))
+    assert causes(found)[:2] == ["missing interval", "wrong version"]
+    assert "2026-03-11" in found["causes"][0]["text"]
+
+
+async def test_energy_where_nothing_was_measured_under_the_version_before(home: ReconciledHouse) -> None:
+    whole = march(home)
+    for at_ms in range(at("2026-03-05T10:00"), at("2026-03-05T14:00"), 900_000):
+        home.ledger.drop("grid_import", at_ms)
+    found = await home.check(**bill(whole, Decimal("0.2517")))
+    assert causes(found)[:2] == ["missing interval", "wrong version"]
+    assert off(found, "price")["cause"] == "wrong version"
+    assert amounts(found) == Decimal(off(found, "total")["difference"])
+
+
+async def test_a_reading_that_nobody_took_and_another_rate_of_vat(home: ReconciledHouse) -> None:
+    reads = [{"at": "2026-03-01", "kwh": "1000"}, {"at": "2026-04-01", "kwh": str(round(1040 + march(home), 1)), "estimated": True}]
+    found = await home.check(**bill(march(home) + 40, vat="16"), readings=reads)
+    assert causes(found)[:2] == ["estimated read", "VAT"]
+
+
+async def test_a_border_that_slipped_and_vat_that_is_rounded_line_by_line(home: ReconciledHouse) -> None:
+    starts = [f"2026-02-28T{hour}:00" for hour in range(18, 24)] + [f"2026-03-01T0{hour}:00" for hour in range(1, 7)]
+    kwh = next(kwh for start in starts for kwh in [home.kwh(start, "2026-04-01T00:00")] if _by_line(kwh) != Decimal(bill(kwh)["vat"]))
+    good = bill(kwh)
+    found = await home.check(**{**good, "vat": str(_by_line(kwh)), "total": str(Decimal(good["net"]) + _by_line(kwh))})
+    assert causes(found) == ["wrong period boundary", "rounding", "rounding"]
+    assert "is rounded line by line; rounded once, on the sum, it is" in found["causes"][1]["text"]
+    assert amounts(found) == Decimal(off(found, "total")["difference"])
+
+
+def _by_line(kwh: float) -> Decimal:
+    return sum((cents(Decimal(line["net"]) * Decimal("0.19")) for line in bill(kwh)["lines"]), Decimal(0))
+
+
+async def test_two_days_that_were_not_billed_are_named_only_if_no_others_would_do(home: ReconciledHouse) -> None:
+    less = home.kwh("2026-03-05T00:00", "2026-03-06T00:00") + home.kwh("2026-03-20T00:00", "2026-03-21T00:00")
+    found = await home.check(kwh=str(round(march(home) - less, 6)))
+    assert causes(found) == ["missing interval", "missing interval"]
+    assert ["2026-03-05" in found["causes"][0]["text"], "2026-03-20" in found["causes"][1]["text"]] == [True, True]
+    vague = await home.check(kwh=str(round(march(home) - less, 1)), tolerance={"kwh": "0.01"})
+    assert causes(vague) == ["unexplained"]
+    assert "Several pairs of causes would lead there" in vague["causes"][0]["text"]
+    assert len(vague["causes"][0]["others"]) > 1
+
+
+async def test_what_is_left_beside_a_cause_is_said_to_be_so(home: ReconciledHouse) -> None:
+    found = await home.check(**bill(march(home) * 3, Decimal("0.2517")))
+    assert causes(found)[:2] == ["wrong version", "unexplained"]
+    assert float(found["causes"][1]["kwh"]) == pytest.approx(march(home) * 2, abs=0.1)
+    assert off(found, "price")["cause"] == "wrong version"
+    assert off(found, "energy")["cause"] == "unexplained"
+    assert amounts(found) == Decimal(off(found, "total")["difference"])
+
+
 async def test_one_that_contradicts_itself(home: ReconciledHouse) -> None:
     good = bill(march(home))
     found = await home.check(**{**good, "total": str(Decimal(good["total"]) + 10)})
