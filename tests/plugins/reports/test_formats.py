@@ -84,6 +84,21 @@ async def test_xlsx(tmp_path: Path) -> None:
     assert "B3" not in cells
 
 
+async def test_xlsx_keeps_every_digit_of_energy_and_money(tmp_path: Path) -> None:
+    kwh = [123_456_789_012_345, -9_200_000, 999_999_999_999_999, 1_234_567_890_123_456, -9_007_199_254_740_993, 12 * 10**18]
+    prices = ["0.123456789012", "9.2", "298.200000000001", "1234.123456789012", "-0.000000000001", "-1234567890.123456"]
+    rows = [(None, None, energy, None, None, price) for energy, price in zip(kwh, prices, strict=True)]
+    (tmp_path / "x.xlsx").write_bytes(await written("xlsx", rows))
+    with zipfile.ZipFile(tmp_path / "x.xlsx") as book:
+        sheet = ElementTree.fromstring(book.read("xl/worksheets/sheet1.xml"))
+    cells = {cell.get("r"): (cell.get("t") is None, "".join(cell.itertext())) for cell in sheet.iter() if cell.tag.endswith("}c")}
+    assert [cells[f"C{row}"][0] for row in range(2, 8)] == [True, True, True, False, False, True]
+    assert [cells[f"F{row}"][0] for row in range(2, 8)] == [True, True, True, False, True, False]
+    for row, (energy, price) in enumerate(zip(kwh, prices, strict=True), 2):
+        for (number, text), exact in ((cells[f"C{row}"], decimal(energy)), (cells[f"F{row}"], price)):
+            assert Decimal(f"{float(text):.15g}" if number else text) == Decimal(exact)
+
+
 def test_a_sheet_that_is_full_is_followed_by_another(tmp_path: Path) -> None:
     book = Book(tmp_path / "x.xlsx", table(), most_rows=3)
     book.add(ROWS)

@@ -1,7 +1,7 @@
 """Excel workbooks by XlsxWriter, row by row in constant memory; a sheet that is full is followed by another.
 
-Numbers are numbers, as exact as a spreadsheet's 15 digits; instants are dates in UTC, which their heads say; texts are
-never formulas or links.
+A spreadsheet keeps 15 digits of a number. Energy and money of more digits are texts, so that none is rounded in silence;
+readings are numbers always, to 16 digits. Instants are dates in UTC, which their heads say; texts are never formulas or links.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ohmstead.core.clock import from_ms
-from ohmstead.plugins.reports.cells import inert
+from ohmstead.plugins.reports.cells import WRITTEN, inert
 from ohmstead.plugins.reports.formats.draft import folder, pieces
 from ohmstead.plugins.reports.table import Column, Kind, Row, Table
 
 MOST_ROWS = 1_048_576  # of a sheet, by its format
 MOST_TEXT = 32_767  # characters of a cell
+DIGITS = 15  # of a number
 
 
 async def stream(table: Table) -> AsyncIterator[bytes]:
@@ -66,9 +67,26 @@ class Book:
             self._sheet.write_string(self._next, place, inert(cell)[:MOST_TEXT])
         elif column.kind is Kind.INSTANT:
             self._sheet.write_datetime(self._next, place, from_ms(cell).replace(tzinfo=None), self._instant)
+        elif column.kind is Kind.REAL:
+            self._sheet.write_number(self._next, place, cell)
         else:
-            self._sheet.write_number(self._next, place, cell / 1_000_000 if column.kind is Kind.MILLIONTHS else float(cell))
+            self._number(place, WRITTEN[column.kind](cell))
+
+    def _number(self, place: int, text: str) -> None:
+        if keeps(text):
+            self._sheet.write_number(self._next, place, float(text))
+        else:
+            self._sheet.write_string(self._next, place, text)
 
     def close(self) -> None:
         """Complete the file."""
         self._book.close()
+
+
+def keeps(text: str) -> bool:
+    """Whether a spreadsheet keeps every digit of a decimal.
+
+    >>> keeps("-900719925.474099"), keeps("123456789012.345678"), keeps("0.000001"), keeps("1200000000000000000")
+    (True, False, True, True)
+    """
+    return len(text.lstrip("-").replace(".", "").strip("0")) <= DIGITS
