@@ -42,9 +42,12 @@ async def bill_issued(audit: Audit, tx: Any, bill: Bill) -> None:
     await audit.enter(tx, Entry("bill.issued", bill.id, who=bill.issued_by, data=data))
 
 
-LEDGER: Told = {
+CORRECTIONS: Told = {  # these and the alerts are told in the transactions that make them
     CorrectionApplied: lambda event: _correction("applied", event),
     CorrectionUndone: lambda event: _correction("undone", event),
+}
+
+FINDINGS: Told = {
     FindingOpened: _found,
     FindingClosed: lambda event: Entry(
         "finding.closed", str(event.number), who=event.by, data={"cause": event.cause, "meter_point": event.meter_point, "how": event.how}

@@ -175,6 +175,7 @@ def make_web(parts: Parts, checked: Checked) -> Web:
         parts.hub, given["host"], given["port"], external_url=given.get("external_url"), verify=parts.devices.verify,
         locate=parts.devices_in, log_requests=checked.sections["log"]["requests"],
     )  # fmt: skip
+    web.note(parts.audit.operations.during)
     web.health.probes += [
         Probe("storage", lambda: None if parts.storage.healthy else "the database cannot be written"),
         Probe("mqtt", lambda: parts.mqtt.reason, required=False),

@@ -31,6 +31,7 @@ from ohmstead.integrations.native import Native
 from ohmstead.plugins.analytics.health_routes import HealthPlugin
 from ohmstead.plugins.analytics.plugin import AnalyticsPlugin
 from ohmstead.plugins.audit.audit import Audit
+from ohmstead.plugins.audit.heard import DEVICES
 from ohmstead.plugins.audit.plugin import AuditPlugin
 from ohmstead.plugins.billing.billing import Billing
 from ohmstead.plugins.billing.plugin import BillingPlugin
@@ -88,9 +89,12 @@ class Parts:
         self.ledger = Ledger(self.storage, self.devices, hub.bus, hub.clock)
         self.billing = Billing(self.storage, hub.clock, self.devices.locations, self.ledger, self.tariffs, self.prices)
         self.billing.bills.book.joins.append(partial(audited.bill_issued, self.audit))
+        self.storage.around = self.audit.operations.around
+        self.devices.journal.witness = self.audit.witness(DEVICES)
+        self.ledger.corrections.witness = self.audit.witness(audited.CORRECTIONS)
         self.ledger.corrections.valuer = self.billing.valuer
         self.ledger.archive.holders.append(Disputes(self.storage, self.billing, hub.clock).holds)
-        self.storage.retention.keeper = self.ledger.archive
+        self.storage.retention.keeper, self.storage.rollups.past = self.ledger.archive, self.ledger.vault
         self.tariff_records.guards.append(self._keep_needed)
         self.ledger.registrar.guards.append(self._keep_billed)
         self.mqtt = Mqtt(hub.data_dir, hub.clock, self.storage.has_room)
@@ -102,6 +106,7 @@ class Parts:
         self.watches = Watches(hub.clock, self.storage)
         self.alerting = AlertsPlugin(hub, self.storage, self.watches, self.devices, self.ledger, self.people)
         self.alerting.alerts.journal.tell = self.notifiers.enqueue
+        self.alerting.alerts.journal.witness = self.audit.witness(audited.ALERTS)
         self.commands = Commands(hub, self.devices)
         self.automating = AutomationsPlugin(
             hub, self.storage, self.watches, self.devices, self.commands, self.notifiers, self.protocols, self.ledger
@@ -122,7 +127,7 @@ class Parts:
         return {
             "devices": DevicesPlugin(self.devices, self.commands),
             "jobs": self.jobs,
-            "audit": AuditPlugin(self.audit, self.hub.clock, self.hub.bus, (audited.LEDGER, audited.ALERTS)),
+            "audit": AuditPlugin(self.audit, self.hub.clock, self.hub.bus, (audited.FINDINGS,)),
             "people": PeoplePlugin(self.people),
             "notifiers": NotifiersPlugin(self.notifiers),
             "tariffs": TariffsPlugin(self.tariffs, self._tariff_routes()),
@@ -154,7 +159,8 @@ class Parts:
 
     def _backtest(self) -> Backtest:
         money, automations = PastMoney(self.billing, self.hub.clock), self.automating.automations
-        return Backtest(self.storage, self.devices, self.ledger, self.hub.quantities, money, automations.kinds, automations.schema)
+        return Backtest(self.storage, self.devices, self.ledger, self.hub.quantities, money, automations.kinds, automations.schema,
+                        self.commands.limits)  # fmt: skip
 
     def _admit_to_broker(self, device: str, secret: str) -> bool:
         admitted = self.devices.verify(device, secret)

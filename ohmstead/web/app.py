@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from aiohttp.http_exceptions import HttpProcessingError
@@ -33,6 +35,14 @@ CHANGING = frozenset({"write", "admin"})
 SOCKET = "socket"  # `takes` of the one route that is a WebSocket
 
 
+During = Callable[[OperationDone], AbstractContextManager[None]]
+
+
+def nobody(begun: OperationDone) -> AbstractContextManager[None]:
+    """Nobody notes what is done."""
+    return nullcontext()
+
+
 class App:
     """Answers every request from one table of operations."""
 
@@ -40,6 +50,7 @@ class App:
         self, clock: Clock, bus: Bus, access: Access, origins: Origins, live: Live, metrics: Metrics, log_requests: bool
     ) -> None:  # fmt: skip
         self.table = Table(())
+        self.during: During = nobody  # notes what is done for as long as it is being done
         self._bus = bus
         self.origins = origins
         self._clock = clock
@@ -87,11 +98,18 @@ class App:
         fields = call.query.pop("fields", None) if route.envelope and route.method == "GET" and call.query else None  # type: ignore[attr-defined]
         call.query = operation.intake.query(call.query)
         await self._take_body(request, operation, call)
-        result = await route.handler(call)
-        response = await self._answers.of(exchange, result, fields)
-        if route.scope in CHANGING and route.method not in SAFE and response.status < 400:
-            done = f"{exchange.method} {exchange.template}"
-            self._bus.publish(OperationDone(call.who.id, done, {**_made(result), **path}, response.status, exchange.address))
+        if route.scope in CHANGING and route.method not in SAFE:
+            return await self._change(exchange, route, call)
+        return await self._answers.of(exchange, await route.handler(call), fields)
+
+    async def _change(self, exchange: Exchange, route: Route, call: Call) -> StreamResponse:
+        """Carry out what changes something, and tell of it."""
+        who, done, address = call.who.id, f"{exchange.method} {exchange.template}", exchange.address
+        with self.during(OperationDone(who, done, {**_named(call.body), **call.path}, route.status, address)):
+            result = await route.handler(call)
+            response = await self._answers.of(exchange, result, None)
+            if response.status < 400:
+                self._bus.publish(OperationDone(who, done, {**_made(result), **call.path}, response.status, address))
         return response
 
     def _who(self, exchange: Exchange, route: Route, call: Call) -> Person:
@@ -139,6 +157,12 @@ def _gave_nothing(exchange: Exchange) -> bool:
     assert exchange.operation is not None
     route, headers = exchange.operation.route, exchange.request.headers
     return route.scope != ANYONE and route.sign_in is None and "Authorization" not in headers and "X-Device-Secret" not in headers
+
+
+def _named(given: Any) -> dict[str, str]:
+    """The id that somebody gave to what is to be made."""
+    found = given.get("id") if isinstance(given, dict) else None
+    return {"id": found} if isinstance(found, str) else {}
 
 
 def _made(result: Any) -> dict[str, str]:

@@ -13,7 +13,7 @@ from ohmstead.core.hub import Hub
 from ohmstead.core.route import Call, Reply, Route
 from ohmstead.web import openapi
 from ohmstead.web.access import Access, Verify
-from ohmstead.web.app import SOCKET, App
+from ohmstead.web.app import SOCKET, App, During
 from ohmstead.web.dispatch import Table
 from ohmstead.web.health import Health
 from ohmstead.web.json_schema import Json
@@ -75,6 +75,10 @@ class Web:
     def table(self) -> Table:
         """The operations in force."""
         return self._app.table
+
+    def note(self, during: During) -> None:
+        """Have what is done over the API noted for as long as it is being done."""
+        self._app.during = during
 
     def replace(self, routes: Iterable[Route]) -> None:
         """Put these routes, and our own, in the place of all. ConfigError names routes that clash; then nothing changes."""

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from ohmstead.core.clock import Clock
 from ohmstead.plugins.audit.audit import Audit
+from ohmstead.plugins.audit.heard import DEVICES as DEVICE_EVENTS
 from ohmstead.plugins.audit.plugin import AuditPlugin
 from ohmstead.plugins.audit.tables import TABLES
 from ohmstead.plugins.devices.tables import TABLES as DEVICES
@@ -22,6 +23,8 @@ class AuditedHouse(RegisteredHouse):
     def __init__(self, url: str, folder: Path, clock: Clock | None = None) -> None:
         super().__init__(url, folder, clock)
         self.audit = Audit(self.storage, self.clock, self.hub.data_dir)
+        self.devices.journal.witness = self.audit.witness(DEVICE_EVENTS)
+        self.storage.around = self.audit.operations.around
         self.plugin = AuditPlugin(self.audit, self.clock, self.bus)
         self.hub.plugins.add("audit", self.plugin)
 

@@ -34,7 +34,9 @@ async def test_the_log_holds_after_kill_9_and_goes_on(tmp_path: Path) -> None:
         await hub.start()
         verdict = await hub.get("/audit/verify")
         assert (verdict["ok"], verdict["broken"]) == (True, None)
-        assert set(acknowledged) <= {device["id"] for device in await hub.get("/devices", limit=1000)}
+        there = {device["id"] for device in await hub.get("/devices", limit=1000)}
+        assert set(acknowledged) <= there
+        assert {entry["subject"] for entry in await hub.get("/audit", type="device.added", limit=1000)} == there, "neither more nor less"
         types = [entry["type"] for entry in await hub.get("/audit", limit=1000)]
         assert (types[0], types[-1]) == ("hub.started", "audit.began")
     finally:

@@ -16,7 +16,7 @@ from ohmstead.core.model import Person
 from ohmstead.core.route import Call, Reply
 from ohmstead.plugins.ledger.ledger import Ledger
 from ohmstead.plugins.storage.storage import Storage
-from ohmstead.web.dispatch import API, Table
+from ohmstead.web.dispatch import API, Operation, Table
 
 DERIVE_S = 3600.0
 OWNER = Person("owner", frozenset({"*"}))
@@ -59,10 +59,12 @@ class Local:
             call.body = operation.intake.body(msgspec.json.encode(body))
         if method == "GET" or not path.startswith("/imports"):  # what brings much in need not see what came of it yet
             await self._derive()
-        answer = await operation.route.handler(call)
-        reply = answer if isinstance(answer, Reply) else Reply(answer, status=operation.route.status)
-        if method != "GET" and operation.route.scope in ("write", "admin"):
-            self._house.hub.bus.publish(OperationDone(OWNER.id, f"{method} {operation.template}", values, reply.status, "command line"))
+        if method == "GET" or operation.route.scope not in ("write", "admin"):
+            return _reply(await operation.route.handler(call), operation)
+        done = OperationDone(OWNER.id, f"{method} {operation.template}", values, operation.route.status, "command line")
+        with self._house.parts.audit.operations.during(done):
+            reply = _reply(await operation.route.handler(call), operation)
+            self._house.hub.bus.publish(done)
         return reply
 
     async def _derive(self) -> None:
@@ -75,6 +77,10 @@ class Local:
         """Close the house."""
         await self._house.stop()
         logging.shutdown()
+
+
+def _reply(answer: Any, operation: Operation) -> Reply:
+    return answer if isinstance(answer, Reply) else Reply(answer, status=operation.route.status)
 
 
 async def _whole(text: str) -> AsyncGenerator[bytes, None]:

@@ -11,8 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +19,14 @@ import msgspec
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import OhmsteadError
+from ohmstead.core.events import Event
 from ohmstead.core.supervise import Task
-from ohmstead.plugins.audit.chain import Chain
+from ohmstead.plugins.audit.chain import Chain, Place
 from ohmstead.plugins.audit.entry import Entry
 from ohmstead.plugins.audit.folding import WINDOW_S, Folding
+from ohmstead.plugins.audit.heard import Told
 from ohmstead.plugins.audit.key import Key
+from ohmstead.plugins.audit.operations import Operations
 from ohmstead.plugins.audit.search import Search
 from ohmstead.plugins.audit.segments import Segments
 from ohmstead.plugins.audit.verdict import Verdict, Verifier
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from ohmstead.plugins.storage.storage import Storage
+    from ohmstead.plugins.storage.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,9 @@ class Audit:
         self._turn = asyncio.Lock()
         self._looking = asyncio.Lock()
         self._lost = 0
+        self._in_hand: list[Entry] = []  # of the queue, and perhaps written already: the answer to a commit can be lost
+        self._tried: Place | None = None
+        self.operations = Operations(self.enter)
         self.archive = data_dir / "archive" / "audit"
         self.search = Search(storage)
 
@@ -85,23 +91,40 @@ class Audit:
         """Write entries in a transaction of `storage.write`: they are in the log if and only if that is committed."""
         await self.chain.append(tx, made, self._clock.now_ms())
 
+    def witness(self, told: Told) -> Witness:
+        """Enters the events of others in the transactions they are of; those that `told` does not name are left out."""
+
+        async def enter(tx: AsyncConnection, events: Sequence[Event]) -> None:
+            found = [entry for event in events if type(event) in told and (entry := told[type(event)](event)) is not None]
+            if found:
+                await self.enter(tx, *found)
+
+        return enter
+
     async def flush(self) -> None:
         """Wait until everything noted before is committed. Unavailable when the database is away: it stays noted."""
         async with self._turn:
-            while self._queue or self._lost:
-                await self._write(list(islice(self._queue, GROUP)))
+            while self._in_hand or self._queue or self._lost:
+                await self._write()
 
-    async def _write(self, group: list[Entry]) -> None:
-        lost = self._lost
-        more = [Entry("audit.lost", data={"count": lost}, at_ms=self._clock.now_ms())] if lost and len(group) < GROUP else []
+    async def _write(self) -> None:
+        """Write the group in hand; one whose commit nobody heard of is looked for first, by the hash of its last entry."""
+        if not self._in_hand:
+            self._take_in_hand()
 
         async def append(tx: AsyncConnection) -> None:
-            await self.chain.append(tx, [*group, *more], self._clock.now_ms())
+            if self._tried is None or not await self.chain.holds(tx, self._tried):
+                self._tried = await self.chain.append(tx, self._in_hand, self._clock.now_ms())
 
         await self._storage.write(append, LONG_S)
-        for _ in group:
-            self._queue.popleft()
-        self._lost -= lost if more else 0
+        self._in_hand, self._tried = [], None
+
+    def _take_in_hand(self) -> None:
+        while self._queue and len(self._in_hand) < GROUP:
+            self._in_hand.append(self._queue.popleft())
+        if self._lost and len(self._in_hand) < GROUP:
+            self._in_hand.append(Entry("audit.lost", data={"count": self._lost}, at_ms=self._clock.now_ms()))
+            self._lost = 0
 
     async def work(self, task: Task) -> None:
         """Write what is noted, for ever."""
@@ -121,7 +144,7 @@ class Audit:
         try:
             await self.flush()
         except OhmsteadError as error:
-            log.error("%d entries of the audit log are lost: %s", len(self._queue) + self._lost, error)
+            log.error("%d entries of the audit log are lost: %s", len(self._in_hand) + len(self._queue) + self._lost, error)
 
     async def verify(self) -> Verdict:
         """Check the whole log, what is noted by now included."""

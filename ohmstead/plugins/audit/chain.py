@@ -27,6 +27,8 @@ COLUMNS = ("tenant_id", "number", "at_ms", "type", "subject", "device_id", "who"
 PERSONAL = ("tenant_id", "id", "at_ms", "who", "salt", "data")
 SALT = 16  # bytes
 
+Place = tuple[int, bytes]  # the number of an entry and its hash
+
 
 class Chain:
     """The entries of one tenant."""
@@ -35,8 +37,11 @@ class Chain:
         self._storage, self.key = storage, key
         self.tenant = storage.tenant_id
 
-    async def append(self, tx: AsyncConnection, made: Iterable[Entry], now_ms: int) -> None:
-        """Add entries behind all others, in a transaction of `storage.write`; they are in the log once that is committed."""
+    async def append(self, tx: AsyncConnection, made: Iterable[Entry], now_ms: int) -> Place:
+        """Add entries behind all others, in a transaction of `storage.write`; they are in the log once that is committed.
+
+        The place of the last one tells whether it was: no other group could ever have its hash there.
+        """
         found = await self._head(tx)
         number, hash_ = (found.number, found.hash) if found is not None else (0, GENESIS)
         if found is None:
@@ -55,6 +60,12 @@ class Chain:
         values = {"number": number, "hash": hash_, "seal": self.key.head(self.tenant, number, hash_)}
         there = update(head).where(head.c.tenant_id == self.tenant) if found is not None else insert(head)
         await tx.execute(there.values(values if found is not None else {"tenant_id": self.tenant, **values}))
+        return number, hash_
+
+    async def holds(self, tx: AsyncConnection, place: Place) -> bool:
+        """Whether the entry of that place is in the log."""
+        number, hash_ = place
+        return await tx.scalar(select(entries.c.hash).where(entries.c.tenant_id == self.tenant, entries.c.number == number)) == hash_
 
     async def _head(self, tx: AsyncConnection) -> Row[Any] | None:
         return (await tx.execute(select(head).where(head.c.tenant_id == self.tenant).with_for_update())).first()

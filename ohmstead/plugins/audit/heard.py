@@ -77,12 +77,14 @@ def _from(address: str) -> dict[str, str]:
     return {"address": address} if address else {}
 
 
-CORE: Told = {
+DEVICES: Told = {  # told in the transaction that writes it
     events.DeviceStatusChanged: status,
     events.DeviceChanged: device,
+}
+
+CORE: Told = {
     events.DeadLettered: refused,
     events.AccessDenied: denied,
-    events.OperationDone: operation,
     events.CommandDone: command,
     events.ConfigReloaded: lambda event: Entry("config.reloaded", data={"changed": list(event.changed)}),
     events.SystemTrouble: lambda event: Entry("system.trouble", event.key, data={"severity": event.severity, "message": event.message}),

@@ -10,12 +10,12 @@ import voluptuous as vol
 from ohmstead.core import validate
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
-from ohmstead.core.events import PluginQuarantined
+from ohmstead.core.events import OperationDone, PluginQuarantined
 from ohmstead.core.plugin import Job, Section, Tables, hookimpl
 from ohmstead.core.route import Route
 from ohmstead.plugins.audit.audit import Audit
 from ohmstead.plugins.audit.entry import Entry
-from ohmstead.plugins.audit.heard import CORE, Told, quarantined
+from ohmstead.plugins.audit.heard import CORE, Told, operation, quarantined
 from ohmstead.plugins.audit.routes import AuditRoutes
 from ohmstead.plugins.audit.tables import TABLES
 
@@ -49,6 +49,7 @@ class AuditPlugin:
     def __init__(self, audit: Audit, clock: Clock, bus: Bus, more: Iterable[Told] = ()) -> None:
         self._audit, self._clock = audit, clock
         self._keep_s, self._personal_s = days(KEEP), days(PERSONAL)
+        bus.subscribe(OperationDone, self._operation)
         for told in (CORE, *more):
             for event, entry_of in told.items():
                 bus.subscribe(event, self._listener(entry_of))
@@ -89,6 +90,11 @@ class AuditPlugin:
                 self._audit.take(entry)
 
         return listen
+
+    def _operation(self, event: OperationDone) -> None:
+        """Something was done over the API; what wrote nothing has no entry yet."""
+        if not self._audit.operations.entered and (entry := operation(event)) is not None:
+            self._audit.take(entry)
 
     async def apply(self, given: Mapping[str, Any] | None) -> None:
         """Put the section in force."""

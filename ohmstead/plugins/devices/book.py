@@ -60,6 +60,19 @@ class Book:
         """Write devices as they are, also over a row of one that was removed."""
         await self._upsert(tx, devices, [self._device(entry) for entry in entries])
 
+    async def differing(self, tx: AsyncConnection, ids: Sequence[str], entries: Mapping[str, Entry]) -> list[tuple[str, str]]:
+        """What writing `entries` would do to the rows of these ids: pairs of an id and added, changed or removed."""
+        rows: dict[str, Row] = {}
+        for start in range(0, len(ids), CHUNK):
+            some = devices.c.id.in_(ids[start : start + CHUNK]), devices.c.removed_ms.is_(None)
+            rows |= {row["id"]: row for row in await self._all(tx, devices, *some)}
+        found = []
+        for id_ in ids:
+            row = {"tenant_id": self.tenant_id, **_cleaned(self._device(entries[id_]))} if id_ in entries else None
+            if row != rows.get(id_):
+                found.append((id_, "removed" if row is None else "changed" if id_ in rows else "added"))
+        return found
+
     async def remove_device(self, tx: AsyncConnection, device: str, at_ms: int) -> None:
         """Mark a device removed and forget its secrets; its status history and readings stay."""
         await tx.execute(update(devices).where(*self._is(devices, devices.c.id, device)).values(removed_ms=at_ms))
@@ -80,12 +93,14 @@ class Book:
             for e in entries
         ])  # fmt: skip
 
-    async def put_changes(self, tx: AsyncConnection, made: Iterable[Change]) -> None:
-        """Write lines of the status history."""
-        await self._upsert(tx, changes, [
+    async def put_changes(self, tx: AsyncConnection, made: Sequence[Change]) -> list[Change]:
+        """Write lines of the status history; those that were not there yet."""
+        rows = [
             {"device_id": c.device, "at_ms": c.at_ms, "old": c.old.value, "status": c.status.value, "reason": c.reason, "code": c.code}
             for c in made
-        ])  # fmt: skip
+        ]
+        new = {(device, at_ms) for device, at_ms in await self._upsert(tx, changes, rows, "DO NOTHING RETURNING device_id, at_ms")}
+        return [c for c in made if (c.device, c.at_ms) in new]
 
     async def put_locations(self, tx: AsyncConnection, places: Iterable[Location]) -> None:
         """Write locations as they are."""
@@ -119,21 +134,25 @@ class Book:
         packed = {name: _json(getattr(device, name)) for name in ("tags", "metadata", "ranges")}
         return {**plain, **packed, "created_ms": entry.created_ms, "removed_ms": None}
 
-    async def _upsert(self, tx: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+    async def _upsert(self, tx: AsyncConnection, table: Table, rows: Sequence[Row], known: str | None = None) -> list[Any]:
+        """Put rows in; over those that are there, unless `known` says otherwise. What that gives back."""
         keys = [column.name for column in table.primary_key.columns]
-        clean = [{"tenant_id": self.tenant_id, **{name: _clean(value) for name, value in row.items()}} for row in rows]
+        clean = [{"tenant_id": self.tenant_id, **_cleaned(row)} for row in rows]
+        found: list[Any] = []
         once = {tuple(row[key] for key in keys): row for row in clean}  # PostgreSQL takes no row twice in one statement
         for chunk in _chunks(list(once.values())):
-            sql = _upsert_sql(table.name, list(chunk[0]), keys, len(chunk), tx.dialect.name)
-            await tx.exec_driver_sql(sql, tuple(value for row in chunk for value in row.values()))
+            sql = _upsert_sql(table.name, list(chunk[0]), keys, len(chunk), tx.dialect.name, known)
+            result = await tx.exec_driver_sql(sql, tuple(value for row in chunk for value in row.values()))
+            found += result.all() if result.returns_rows else []
+        return found
 
 
-def _upsert_sql(table: str, names: Sequence[str], keys: Sequence[str], count: int, engine: str) -> str:
+def _upsert_sql(table: str, names: Sequence[str], keys: Sequence[str], count: int, engine: str, known: str | None) -> str:
     """One statement for many rows, as text: SQLAlchemy takes seconds to compile one for a thousand."""
     places = (f"${place}" if engine == "postgresql" else "?" for place in range(1, count * len(names) + 1))
     rows = ",".join(f"({','.join(islice(places, len(names)))})" for _ in range(count))
     rest = ",".join(f"{name}=excluded.{name}" for name in names if name not in keys)
-    return f"INSERT INTO {table} ({','.join(names)}) VALUES {rows} ON CONFLICT ({','.join(keys)}) DO UPDATE SET {rest}"  # noqa: S608
+    return f"INSERT INTO {table} ({','.join(names)}) VALUES {rows} ON CONFLICT ({','.join(keys)}) {known or f'DO UPDATE SET {rest}'}"  # noqa: S608
 
 
 def _rows(result: CursorResult[Any]) -> list[Row]:
@@ -148,6 +167,10 @@ def _chunks(rows: list[Row]) -> Iterator[list[Row]]:
 def _clean(value: Any) -> Any:
     """Texts every engine takes, because a device may say anything: PostgreSQL knows no NUL, none knows half a surrogate pair."""
     return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _cleaned(row: Row) -> dict[str, Any]:
+    return {name: _clean(value) for name, value in row.items()}
 
 
 def _json(value: Any) -> str:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ohmstead.core.clock import Clock
+from ohmstead.core.events import DeviceChanged, DeviceStatusChanged, Event
 from ohmstead.plugins.devices.book import Book
 from ohmstead.plugins.devices.entry import Entry
 from ohmstead.plugins.devices.locations import Locations
 from ohmstead.plugins.devices.secrets import Secrets
 from ohmstead.plugins.devices.status import Change
+from ohmstead.plugins.storage.witness import Witness, nobody
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,6 +43,7 @@ class Journal:
         self._storage, self._clock, self._watching, self._look = storage, clock, watching, look
         self._entries, self._secrets, self._locations = entries, secrets, locations
         self.book = Book(storage.tenant_id)
+        self.witness: Witness = nobody  # hears of what the rows did not say before
         self._turn = asyncio.Lock()
         self._keys: set[Key] = set()
         self._lines: deque[Change] = deque(maxlen=LINES)
@@ -100,9 +103,12 @@ class Journal:
         by_kind: dict[str, list[str]] = {}
         for kind, id_ in sorted(keys):
             by_kind.setdefault(kind, []).append(id_)
-        await self._devices(tx, by_kind.get(DEVICE, []))
+        events: list[Event] = await self._devices(tx, by_kind.get(DEVICE, []))
         await book.put_statuses(tx, [e for id_ in by_kind.get(STATUS, []) if (e := self._stored(id_))])
-        await book.put_changes(tx, [line for line in lines if self._stored(line.device)])
+        moved = await book.put_changes(tx, [line for line in lines if self._stored(line.device)])
+        events += (DeviceStatusChanged(line.device, line.old, line.status, line.reason, line.at_ms) for line in moved)
+        if events:
+            await self.witness(tx, events)
         for id_ in by_kind.get(SECRETS, []):
             await book.put_secrets(tx, id_, self._secrets.of(id_))
         for id_ in by_kind.get(LOCATION, []):
@@ -111,11 +117,14 @@ class Journal:
             else:
                 await book.remove_location(tx, id_)
 
-    async def _devices(self, tx: AsyncConnection, ids: Iterable[str]) -> None:
-        await self.book.put_devices(tx, [e for id_ in ids if (e := self._stored(id_))])
+    async def _devices(self, tx: AsyncConnection, ids: Sequence[str]) -> list[Event]:
+        stored = {id_: e for id_ in ids if (e := self._stored(id_))}
+        events: list[Event] = [DeviceChanged(*each) for each in await self.book.differing(tx, ids, stored)]
+        await self.book.put_devices(tx, stored.values())
         for id_ in ids:
             if id_ not in self._entries:
                 await self.book.remove_device(tx, id_, self._clock.now_ms())
+        return events
 
     def _stored(self, device: str) -> Entry | None:
         """The entry of a device that has a row; one that nothing proves yet has none."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -71,11 +71,12 @@ class Storage:
         self.queries = {"read": Durations(), "commit": Durations()}  # how long each took, from asking to done
         self._reading: AsyncEngine | None = None
         self._writing: AsyncEngine | None = None
+        self.around = plain
         self.letters = Letters(self.read, self.write)
         self._writer = Writer(self._connect, self._path, self.letters, clock, bus, self.queries["commit"])
         self.reader = reader = Reader(self.read, self.engine_name)
         self.history = History(reader)
-        self.rollups = Rollups(self.write, self.engine_name)
+        self.rollups = Rollups(reader, self.write, self.bulk)
         self.retention = Retention(reader, self.write, self.engine_name, clock)
 
     def _make_path(self) -> Any:
@@ -147,7 +148,7 @@ class Storage:
 
         Unavailable when the database is away or `within_s` seconds pass before it is this one's turn.
         """
-        return await self._writer.write(work, within_s)
+        return await self.around(work, lambda given: self._writer.write(given, within_s))
 
     def join(self, join: Join) -> Callable[[], None]:
         """Have `await join(tx, group)` run inside the transaction of every group of readings; see Group.
@@ -218,6 +219,11 @@ class Storage:
     async def _connect(self) -> AsyncConnection:
         assert self._writing is not None
         return await self._writing.connect()
+
+
+async def plain(work: Work, write: Callable[[Work], Awaitable[Any]]) -> Any:
+    """How work is written where nobody has anything to add to it."""
+    return await write(work)
 
 
 _SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ"}

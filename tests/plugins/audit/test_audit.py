@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from ohmstead.core.errors import ConfigError
-from ohmstead.core.events import AccessDenied, DeadLettered
+from ohmstead.core.errors import ConfigError, Unavailable
+from ohmstead.core.events import AccessDenied, DeadLettered, OperationDone
 from ohmstead.core.model import Device, DeviceStatus
 from ohmstead.plugins.audit import segments
 from ohmstead.plugins.audit.audit import Audit
@@ -36,10 +37,104 @@ async def test_what_devices_do_is_chained(house: AuditedHouse) -> None:
     entry = house.devices.add(Device("D1", "Bulb"))
     await house.store("D1", "power", 5.0)
     house.devices.decide(entry, DeviceStatus.MAINTENANCE, "a new bulb")
+    await house.devices.saved()
     assert await house.types(device="D1") == ["device.added", "device.online", "device.maintenance_on"]
     assert (await verdict(house))["ok"]
     [newest] = await house.get("/audit", device="D1", limit=1)
     assert (newest["subject"], newest["data"]) == ("D1", {"old": "online", "reason": "a new bulb"})
+
+
+async def test_what_is_written_of_a_device_has_its_entry_at_once_and_once(house: AuditedHouse) -> None:
+    async def there() -> list[str]:
+        return [entry["type"] for entry in reversed(await house.audit.search.find({"device": "D1"}, None, 10))]  # nothing is flushed
+
+    house.start()
+    entry = house.devices.add(Device("D1", "Bulb"))
+    await house.devices.saved()
+    assert await there() == ["device.added"]
+    await house.store("D1", "power", 5.0)  # together with the reading
+    assert await there() == ["device.added", "device.online"]
+    house.devices.journal.note("device", "D1")
+    await house.devices.saved()
+    assert await there() == ["device.added", "device.online"], "the same again is nothing"
+    house.devices.update(entry, replace(entry.device, name="Lamp"))
+    house.devices.remove("D1")
+    await house.devices.saved()
+    assert await there() == ["device.added", "device.online", "device.removed"], "nobody wrote that it was changed"
+    house.devices.add(Device("D1", "Bulb"))
+    await house.devices.saved()
+    house.devices.update(house.devices.entry("D1"), replace(entry.device, name="Lamp"))
+    await house.devices.saved()
+    assert (await there())[3:] == ["device.added", "device.changed"]
+
+
+class LosesAnswers:
+    """A storage that commits, and of whose first commits nobody hears."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage, self.tenant_id, self.bulk, self.read = storage, storage.tenant_id, storage.bulk, storage.read
+        self.snapshot = storage.snapshot
+        self.lost = 1
+
+    async def write(self, work: Any, within_s: float = 60.0) -> Any:
+        result = await self._storage.write(work, within_s)
+        if self.lost:
+            self.lost -= 1
+            raise Unavailable("the connection broke")
+        return result
+
+
+async def test_a_commit_nobody_heard_of_enters_nothing_twice(house: AuditedHouse, tmp_path: Path) -> None:
+    audit = Audit(LosesAnswers(house.storage), house.clock, house.hub.data_dir)  # type: ignore[arg-type]
+    await audit.open()
+    for number in range(3):
+        audit.note("test.thing", subject=f"s{number}", personal={"address": "192.0.2.1"})
+    with pytest.raises(Unavailable):
+        await audit.flush()
+    audit.note("test.thing", subject="s3")
+    await audit.flush()
+    assert [entry["subject"] for entry in reversed(await audit.search.find({"type": "test.thing"}, None, 10))] == ["s0", "s1", "s2", "s3"]
+    assert (await audit.verify()).ok
+
+
+async def test_what_is_done_over_the_api_is_entered_with_what_it_writes(house: AuditedHouse) -> None:
+    house.start()
+    done = OperationDone("sam", "PUT /api/v1/devices/{id}", {"id": "D1"}, 200, "192.0.2.1")
+
+    async def there() -> list[tuple[str, str]]:
+        found = await house.audit.search.find({"person": "sam"}, None, 10)
+        return [(entry["type"], entry["subject"]) for entry in found]
+
+    async def nothing(tx: Any) -> None:
+        """Write nothing."""
+
+    async def fail(tx: Any) -> None:
+        raise ConfigError("not after all")
+
+    with house.audit.operations.during(done):
+        with pytest.raises(ConfigError):
+            await house.storage.write(fail)
+        assert await there() == []
+        await asyncio.gather(house.storage.write(nothing), house.storage.write(nothing))
+        assert await there() == [("config.changed", "D1")]
+        house.bus.publish(done)
+        later = asyncio.create_task(house.storage.write(nothing))
+    await later
+    await house.audit.flush()
+    assert await there() == [("config.changed", "D1")], "once"
+    with house.audit.operations.during(done):
+        house.bus.publish(done)
+        left = asyncio.Event()
+        later = asyncio.create_task(writes_after(house, left, nothing))
+    left.set()
+    await later
+    await house.audit.flush()
+    assert await there() == [("config.changed", "D1")] * 2, "what writes nothing is entered a moment later"
+
+
+async def writes_after(house: AuditedHouse, left: asyncio.Event, work: Any) -> None:
+    await left.wait()
+    await house.storage.write(work)
 
 
 async def test_a_changed_entry_is_named(house: AuditedHouse) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Conflict, Invalid, NotFound
+from ohmstead.core.events import Event
 from ohmstead.plugins.ledger.corrections import asked, refusals
 from ohmstead.plugins.ledger.corrections.amend import touched
 from ohmstead.plugins.ledger.corrections.book import Book
@@ -30,6 +31,7 @@ from ohmstead.plugins.ledger.points import MeterPoints
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import Grid
 from ohmstead.plugins.ledger.valuer import Changed, Valuer
+from ohmstead.plugins.storage.witness import Witness, nobody
 
 if TYPE_CHECKING:
     from ohmstead.core.bus import Bus
@@ -88,6 +90,7 @@ class Corrections:
         self.book = Book(storage.tenant_id)
         self.valuer: Valuer | None = None
         self.inbox: Inbox | None = None
+        self.witness: Witness = nobody
 
     async def read(self, given: Mapping[str, Any]) -> AnyChange:
         """The change that validated fields of `asked.BODY` describe. Invalid, NotFound."""
@@ -115,21 +118,14 @@ class Corrections:
         signed = (refusals.reason(reason), author, self._clock.now_ms())
         await self._check(change)
         await self._not_issued(change, adjust)
-        made, touched = await self._keep(lambda tx: self._write(tx, change, signed))
-        place = asked.place_of(change)
-        self._bus.publish(CorrectionApplied(made.number, change.kind, place, *span(change), author, made.reason))
-        self._engine.tell(touched)
-        return made
+        return await self._keep(lambda tx: self._write(tx, change, signed), CorrectionApplied, signed)
 
     async def undo(self, number: int, reason: str, author: str, adjust: bool = False) -> Correction:
         """Take a correction back and replay the rest. NotFound; Conflict when it was undone already or lies over an issued bill."""
         signed = (refusals.reason(reason), author, self._clock.now_ms())
         change = (await self._in_force(number)).change
         await self._not_issued(change, adjust)
-        undone, touched = await self._keep(lambda tx: self._take_back(tx, number, signed))
-        self._bus.publish(CorrectionUndone(number, change.kind, asked.place_of(change), *span(change), author, signed[0]))
-        self._engine.tell(touched)
-        return undone
+        return await self._keep(lambda tx: self._take_back(tx, number, signed), CorrectionUndone, signed)
 
     async def preview_undo(self, number: int) -> Effect:
         """What taking it back now would do. NotFound, Conflict."""
@@ -204,13 +200,22 @@ class Corrections:
             raise Conflict(f"issued bills count energy of this span: {', '.join(bills[:5])}; "
                            "with adjust the ledger changes and the difference shows as an adjustment to them")  # fmt: skip
 
-    async def _keep(self, write: Write) -> tuple[Correction, Touched]:
-        async def work(tx: AsyncConnection) -> tuple[Correction, Touched]:
-            return await write(tx), await self._engine.derive(tx)
+    async def _keep(self, write: Write, kind: type[CorrectionApplied | CorrectionUndone], signed: Signed) -> Correction:
+        """Carry it out with all that follows from it, then tell everybody; what was recorded."""
+
+        async def work(tx: AsyncConnection) -> tuple[Correction, Touched, Event]:
+            done = await write(tx)
+            change, (reason, author, _) = done.change, signed
+            event = kind(done.number, change.kind, asked.place_of(change), *span(change), author, reason)
+            touched = await self._engine.derive(tx)
+            await self.witness(tx, [event])
+            return done, touched, event
 
         async with self._engine.turn:
-            done: tuple[Correction, Touched] = await self._storage.write(work)
-        return done
+            done, touched, event = await self._storage.write(work)
+        self._bus.publish(event)
+        self._engine.tell(touched)
+        return done  # type: ignore[no-any-return]
 
     async def _preview(self, write: Write) -> Effect:
         async def work(tx: AsyncConnection) -> tuple[list[Changed], tuple[list[int], list[str]]]:

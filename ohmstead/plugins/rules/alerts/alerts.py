@@ -19,14 +19,13 @@ from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Invalid, NotFound
 from ohmstead.core.events import Announced
 from ohmstead.core.supervise import Task
-from ohmstead.plugins.rules import events
 from ohmstead.plugins.rules.alerts import alert as life
 from ohmstead.plugins.rules.alerts import storm, wording
 from ohmstead.plugins.rules.alerts.alert import Alert, Status, Step
 from ohmstead.plugins.rules.alerts.book import AlertBook
 from ohmstead.plugins.rules.alerts.fact import Fact
 from ohmstead.plugins.rules.alerts.inbox import Inbox
-from ohmstead.plugins.rules.alerts.journal import Journal
+from ohmstead.plugins.rules.alerts.journal import Journal, event_of
 from ohmstead.plugins.rules.alerts.opening import FREE_MS, Opening
 from ohmstead.plugins.rules.alerts.rule import OFFLINE, STORM
 from ohmstead.plugins.rules.alerts.setting import Setting
@@ -40,11 +39,6 @@ LOOK_S = 1.0
 GROUP = 200  # facts or alerts of one transaction
 KEPT_MS = 731 * 86_400_000  # how long a resolved alert is remembered: two years, so that a year can be laid beside the one before
 JUMP_MS = 5_000  # time of day and waiting time apart by more: somebody set the clock
-EVENTS: Mapping[str, type[events.AlertStep]] = {
-    "triggered": events.AlertTriggered, "acknowledged": events.AlertAcknowledged, "resolved": events.AlertResolved,
-    "suppressed": events.AlertSuppressed, "snoozed": events.AlertSnoozed, "escalated": events.AlertEscalated,
-    "repeated": events.AlertRepeated, "assigned": events.AlertAssigned, "commented": events.AlertCommented,
-}  # fmt: skip
 
 class Alerts:
     """All alerts; those that are open in memory. Belongs to the event loop's thread."""
@@ -306,10 +300,10 @@ class Alerts:
             self._dues.pop(alert.id, None)
 
     def _say(self, step: Step) -> None:
-        alert, kind = step.alert, EVENTS.get(step.what)
-        if kind is None:
+        alert, event = step.alert, event_of(step)
+        if event is None:
             return
-        self._bus.publish(kind(alert.id, alert.rule, alert.subject, alert.device, alert.severity, alert.title, step.who, step.text))
+        self._bus.publish(event)
         if self._bus.wants(Announced):
             payload = {"step": step.what, "by": step.who, "text": step.text, **life.shown(alert)}
             self._bus.publish(Announced("ALERT", f"{alert.id}.{step.what}", alert.device or "", payload))

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.notice import Notice
+from ohmstead.plugins.rules import events
 from ohmstead.plugins.rules.alerts import wording
 from ohmstead.plugins.rules.alerts.alert import Step, key
 from ohmstead.plugins.rules.alerts.book import AlertBook
 from ohmstead.plugins.rules.gate import Turn
 from ohmstead.plugins.rules.watch import Watches
+from ohmstead.plugins.storage.witness import Witness, nobody
+
+EVENTS: Mapping[str, type[events.AlertStep]] = {
+    "triggered": events.AlertTriggered, "acknowledged": events.AlertAcknowledged, "resolved": events.AlertResolved,
+    "suppressed": events.AlertSuppressed, "snoozed": events.AlertSnoozed, "escalated": events.AlertEscalated,
+    "repeated": events.AlertRepeated, "assigned": events.AlertAssigned, "commented": events.AlertCommented,
+}  # fmt: skip
 
 Teller = Callable[[AsyncConnection, Notice], Awaitable[object]]
 
@@ -22,11 +30,12 @@ async def untold(tx: AsyncConnection, notice: Notice) -> None:
 
 
 class Journal:
-    """`tell` puts a notice into the outbox."""
+    """`tell` puts a notice into the outbox; `witness` hears of the steps where they are written."""
 
     def __init__(self, book: AlertBook, watches: Watches) -> None:
         self._book, self._watches = book, watches
         self.tell: Teller = untold
+        self.witness: Witness = nobody
 
     async def write(self, tx: AsyncConnection, steps: Sequence[Step], turns: Sequence[Turn], now_ms: int) -> list[Step]:
         """The steps as they are written, new alerts with their numbers; without those another hub was faster with."""
@@ -38,6 +47,7 @@ class Journal:
             if step.tell is not None:
                 await self.tell(tx, wording.notice(step))
         await self._book.note(tx, [step for step in done if step.what], now_ms)
+        await self.witness(tx, [event for step in done if (event := event_of(step)) is not None])
         await self._watches.settle(tx, turns)
         return done
 
@@ -50,6 +60,14 @@ class Journal:
             if not step.alert.is_open:
                 numbers.pop(_key(step), None)  # what follows is another one
         return [step for step in done if step.alert.id]
+
+
+def event_of(step: Step) -> events.AlertStep | None:
+    """What a step says on the bus; None for one that says nothing."""
+    alert, kind = step.alert, EVENTS.get(step.what)
+    if kind is None:
+        return None
+    return kind(alert.id, alert.rule, alert.subject, alert.device, alert.severity, alert.title, step.who, step.text)
 
 
 def _rounds(steps: Sequence[Step]) -> Iterator[list[Step]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import iso
-from ohmstead.core.errors import Conflict, Invalid, NotFound
+from ohmstead.core.errors import Conflict, Invalid, NotFound, Unavailable
+from ohmstead.core.events import Event
 from ohmstead.core.model import Person
 from ohmstead.plugins.ledger.events import CorrectionApplied, CorrectionUndone
 from tests.fakes.corrected_house import DAY, HOUR, MINUTE, NOW, T0, CorrectedHouse
@@ -188,3 +191,22 @@ async def test_unknown_points_occupied_instants_and_circles_are_refused(house: C
         await house.correct("replace", meter_point="grid", start=DAY2, end=DAY3, by="consumption")
     with pytest.raises(NotFound):
         await house.get("/corrections/99")
+
+
+async def test_who_witnesses_a_correction_does_so_in_its_transaction(house: CorrectedHouse) -> None:
+    seen: list[Event] = []
+
+    async def witness(tx: AsyncConnection, events: Sequence[Event]) -> None:
+        seen.extend(events)
+        if len(seen) == 3:
+            raise Unavailable("the log is full")
+
+    await house.metered()
+    house.ledger.corrections.witness = witness
+    made = await house.correct(**EVERY[0])
+    await house.ask("POST", f"/corrections/{made['number']}/undo", {"reason": "was right"})
+    assert seen == house.told[-2:]
+    before = await house.derived()
+    with pytest.raises(Unavailable):
+        await house.correct(**EVERY[0])
+    assert (await house.derived(), len(await house.get("/corrections"))) == (before, 1)

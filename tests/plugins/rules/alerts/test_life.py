@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import ManualClock
-from ohmstead.core.errors import Conflict, Invalid, NotFound
-from ohmstead.core.events import Announced
+from ohmstead.core.errors import Conflict, Invalid, NotFound, Unavailable
+from ohmstead.core.events import Announced, Event
 from ohmstead.plugins.rules import events
 from tests.fakes.alerted_house import AlertedHouse
 
@@ -249,3 +251,22 @@ async def test_what_was_resolved_long_ago_is_forgotten(house: AlertedHouse) -> N
     await house.ask("POST", f"/alerts/{kept}/comment", {"text": "it was the sun"})
     house.clock.set(house.clock.now_ms() + 500 * 86_400_000)
     assert await house.alerts.prune() == 0
+
+
+async def test_who_witnesses_a_step_does_so_in_its_transaction(house: AlertedHouse) -> None:
+    seen: list[Event] = []
+
+    async def witness(tx: AsyncConnection, heard: Sequence[Event]) -> None:
+        seen.extend(heard)
+        if len(seen) == 2:
+            raise Unavailable("the log is full")
+
+    house.alerts.journal.witness = witness
+    await house.state(hot=HOT)
+    await house.say("D1", "temperature", 60.0)
+    [alert] = await house.open_alerts()
+    with pytest.raises(Unavailable):
+        await house.ask("POST", f"/alerts/{alert['id']}/acknowledge", {})
+    found = await house.get(f"/alerts/{alert['id']}")
+    assert (found["status"], [line["what"] for line in found["history"]]) == ("triggered", ["triggered"])
+    assert [type(event) for event in seen] == [events.AlertTriggered, events.AlertAcknowledged]
