@@ -17,7 +17,7 @@ from ohmstead.plugins.rules.backtest.money import Prices
 from ohmstead.plugins.rules.backtest.plugin import BacktestPlugin
 from tests.fakes.alerted_house import AlertedHouse
 
-SLOT_MS = 900_000
+SLOT_MS, DAY_MS = 900_000, 86_400_000
 
 
 class PaperMoney:
@@ -31,6 +31,14 @@ class PaperMoney:
         start_ms -= start_ms % SLOT_MS
         slots = range(start_ms, end_ms, SLOT_MS)
         return Prices("EUR", start_ms, SLOT_MS, [Fraction(3, 10) if 6 <= at_ms // 3_600_000 % 24 < 22 else Fraction(2, 10) for at_ms in slots])
+
+    def periods(self, contract: str | None, period: str, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+        length = DAY_MS if period == "day" else 30 * DAY_MS
+        return [(at_ms, at_ms + length) for at_ms in range(start_ms - start_ms % length, end_ms, length)]
+
+    async def cost(self, contract: str | None, start_ms: int, until_ms: int) -> Fraction:
+        """A cent for every slot since the period began."""
+        return Fraction((until_ms - start_ms) // SLOT_MS, 100)
 
     async def what_if(self, contract: str | None, tariff: Mapping[str, Any], start_ms: int, end_ms: int) -> dict[str, Any]:
         return {"contract": contract or "home", "tariff": "what-if", "currency": tariff["currency"], "actual": "10.00", "would": "8.00",
@@ -48,7 +56,7 @@ class ReplayedHouse(AlertedHouse):
         for kind in every:
             kinds.add(kind)
         schema = automation(kinds, lambda value: value)
-        backtest = Backtest(self.storage, self.devices, self.ledger, self.hub.quantities, self.money, kinds, schema)
+        backtest = Backtest(self.storage, self.devices, self.ledger, self.hub.quantities, self.money, kinds, schema, self.commands.limits)
         self.hub.plugins.add("backtest", BacktestPlugin(backtest, self.devices))
 
     async def record(self, address: str, start_ms: int, every_s: float, *values: Any) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Conflict, OhmsteadError, Unavailable
-from ohmstead.core.events import CommandDone, StateChanged, StateReported
+from ohmstead.core.events import CommandBegun, CommandDone, StateChanged, StateReported
 from ohmstead.core.model import Command, DeviceStatus, State
 from ohmstead.plugins.devices.arbiter import Arbiter
 from ohmstead.plugins.devices.limits import Limits
@@ -29,7 +29,7 @@ class Commands:
     def __init__(self, hub: Hub, devices: Devices, within_s: float = REPORT_WITHIN_S) -> None:
         self._hub, self._devices, self._within_s = hub, devices, within_s
         self.arbiter = Arbiter(hub.clock)
-        self.limits = Limits(hub.clock, hub.states, devices)
+        self.limits = Limits(hub.clock, self._state, self._silent)
         self._turns: dict[str, asyncio.Lock] = {}  # by device
 
     async def send(self, command: Command, who: str = "api", attempts: int = 1) -> dict[str, Any]:
@@ -40,6 +40,7 @@ class Commands:
         this, Unavailable when it is not there.
         """
         began = self._hub.clock.monotonic()
+        self._hub.bus.publish(CommandBegun(command.device, command.capability, command.quantity, command.value, who))
         result, reason = "failed", "it was given up"
         try:
             self._devices.entry(command.device)
@@ -55,6 +56,16 @@ class Commands:
             self._hub.bus.publish(done)
         shown = None if state is None else {"quantity": state.series.quantity, "value": state.value, "at": iso(state.updated_ms)}
         return {"device": command.device, "result": result, "state": shown}
+
+    def _state(self, address: str) -> State | None:
+        device, _, quantity = address.partition(".")
+        entry = self._devices.find(device)
+        series = None if entry is None else entry.feed.series.get(quantity)
+        return None if series is None else self._hub.states.get(series)
+
+    def _silent(self, device: str) -> bool:
+        entry = self._devices.find(device)
+        return entry is None or entry.status is DeviceStatus.OFFLINE
 
     async def _tried(self, command: Command, attempts: int) -> State | None:
         for attempt in range(1, attempts + 1):

@@ -5,7 +5,7 @@ They stand between the house and its devices; they switch nothing off by themsel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -14,8 +14,7 @@ import voluptuous as vol
 from ohmstead.core import validate
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Conflict
-from ohmstead.core.model import Command, DeviceStatus, State
-from ohmstead.core.states import States
+from ohmstead.core.model import Command, State
 from ohmstead.plugins.devices.registry import Devices
 
 GRANTED_S = 15.0  # so long a load that was let on counts beside what the meter says: it may not have started yet
@@ -39,6 +38,10 @@ def limit(value: Any) -> dict[str, Any]:
     fuse, reserve = {"meter", "fuse_a", "fuse_w"} & options.keys(), {"battery", "reserve"} & options.keys()
     if bool(fuse) == bool(reserve) or not (len(reserve) == 2 or (len(fuse) == 2 and "meter" in fuse)):
         raise vol.Invalid("expected a fuse (meter, and fuse_a or fuse_w) or a reserve (battery and reserve)")
+    for device, load in options["loads"].items():
+        if isinstance(load, bool) and (fuse or not load):
+            right = "the most it takes, in A or W as the fuse" if fuse else "true, or nothing of it"
+            raise vol.Invalid(f"expected {right}", path=["loads", device])
     return options
 
 
@@ -51,25 +54,24 @@ class Limit(msgspec.Struct):
 
 
 class Limits:
-    """The guard of all commands."""
+    """The guard of all commands. `look(device.quantity)` is the state to go by, `silent(device)` whether nothing is heard of one."""
 
-    def __init__(self, clock: Clock, states: States, devices: Devices) -> None:
-        self._clock, self._states, self._devices = clock, states, devices
+    def __init__(self, clock: Clock, look: Callable[[str], State | None], silent: Callable[[str], bool]) -> None:
+        self._clock, self._look, self._silent = clock, look, silent
         self._limits: list[Limit] = []
 
     async def apply(self, given: Mapping[str, Mapping[str, Any]]) -> None:
         """Put the `limits:` section in force."""
+        self.take(given)
+
+    def take(self, given: Mapping[str, Mapping[str, Any]]) -> None:
+        """Guard these, and no others."""
         self._limits = [Limit(id_, options, {}) for id_, options in given.items()]
 
-    def problems(self, sections: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Devices that nobody knows."""
-        known = {entry.device.id for entry in self._devices if entry.device.origin != "yaml"}
-        known |= {*sections["devices"], *sections["integrations"]}
-        for id_, options in sections["limits"].items():
-            named = [(key, options[key]) for key in ("meter", "battery") if key in options]
-            for key, device in [*named, *(("loads", each) for each in options["loads"])]:
-                if device not in known and (not sections["registry"]["auto"] or validate.did_you_mean(device, known)):
-                    yield (id_, key), f"there is no device {device!r}.{validate.did_you_mean(device, known)}"
+    @property
+    def given(self) -> dict[str, Mapping[str, Any]]:
+        """What is in force, by id."""
+        return {each.id: each.options for each in self._limits}
 
     def __call__(self, command: Command) -> None:
         """Conflict, with the reason, when a command would break a limit. Less is always allowed."""
@@ -111,20 +113,12 @@ class Limits:
 
     def _flows(self, options: Mapping[str, Any]) -> float | None:
         meter = options["meter"]
-        entry = self._devices.find(meter)
-        if entry is None or entry.status is DeviceStatus.OFFLINE:
+        if self._silent(meter):
             return None
         names = (*CURRENTS, "current") if "fuse_a" in options else ("power",)
         states = [state for name in names if (state := self._look(f"{meter}.{name}")) is not None and not state.restored]
         values = [state.value for state in states if not isinstance(state.value, str)]
         return max(values, default=None)
-
-    def _look(self, address: str) -> State | None:
-        """The live state of device.quantity."""
-        device, _, quantity = address.partition(".")
-        entry = self._devices.find(device)
-        series = None if entry is None else entry.feed.series.get(quantity)
-        return None if series is None else self._states.get(series)
 
     def _reserve(self, limit_: Limit, command: Command) -> None:
         battery, reserve = limit_.options["battery"], limit_.options["reserve"]
@@ -136,3 +130,26 @@ class Limits:
         if state is None or isinstance(state.value, str) or state.value <= reserve:
             there = "nobody knows" if state is None else f"{state.value} %"
             raise Conflict(f"limit {limit_.id}: the charge of {battery} is {there}, and {reserve:g} % are its reserve")
+
+
+def problems(sections: Mapping[str, Any], devices: Devices) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Devices of the `limits:` section that nobody knows."""
+    known = {entry.device.id for entry in devices if entry.device.origin != "yaml"}
+    known |= {*sections["devices"], *sections["integrations"]}
+    for id_, options in sections["limits"].items():
+        named = [(key, options[key]) for key in ("meter", "battery") if key in options]
+        for key, device in [*named, *(("loads", each) for each in options["loads"])]:
+            if device not in known and (not sections["registry"]["auto"] or validate.did_you_mean(device, known)):
+                yield (id_, key), f"there is no device {device!r}.{validate.did_you_mean(device, known)}"
+
+
+def addresses(given: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The series that limits look at."""
+    for options in given.values():
+        if "meter" in options:
+            unit = "current" if "fuse_a" in options else "power"
+            names = (*CURRENTS, unit) if "fuse_a" in options else (unit,)
+            yield from (f"{options['meter']}.{name}" for name in names)
+            yield from (f"{load}.{name}" for load in options["loads"] for name in ("switch", unit))
+        else:
+            yield f"{options['battery']}.soc"

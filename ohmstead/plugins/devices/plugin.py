@@ -9,7 +9,7 @@ from ohmstead.core.route import Route
 from ohmstead.core.validate import slug
 from ohmstead.plugins.devices import schemas
 from ohmstead.plugins.devices.commands import Commands
-from ohmstead.plugins.devices.limits import limit
+from ohmstead.plugins.devices.limits import limit, problems
 from ohmstead.plugins.devices.location_routes import LocationRoutes
 from ohmstead.plugins.devices.registry import Devices
 from ohmstead.plugins.devices.routes import DeviceRoutes
@@ -38,7 +38,7 @@ class DevicesPlugin:
             Section("devices", {slug: schemas.yaml_device(hub.quantities)}, description="devices, by id", default={}),
             Section("limits", {slug: limit}, self._commands.limits.apply,
                     "what no command may break: the house's fuse, a battery's reserve", default={},
-                    problems=self._commands.limits.problems),
+                    problems=lambda sections: problems(sections, self._devices)),
             Section("registry", schemas.REGISTRY, description="which devices may come in, and their secrets", default={}),
         ]  # fmt: skip
 

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from ohmstead.core.bus import Bus
-from ohmstead.core.model import Series
+from ohmstead.core.events import DeviceStatusChanged
+from ohmstead.core.model import DeviceStatus, Series
 from ohmstead.core.states import States
 from ohmstead.plugins.rules.automations.automation import Automation
 from ohmstead.plugins.rules.automations.engine import Engine
@@ -38,7 +39,8 @@ class Replay:
     """One world of the past and its engine. Belongs to whichever thread works with it, one at a time."""
 
     def __init__(self, clock: PastClock, facts: PastFacts, states: States, bus: Bus) -> None:
-        self.clock, self.facts, self._states = clock, facts, states
+        self.clock, self.facts, self._states, self._bus = clock, facts, states, bus
+        self._stood: dict[str, DeviceStatus] = {}
         self.hands = PastHands(clock, states, facts)
         self._watches, self._timers = Watches(clock), Timers(clock)
         self._watches.listen(bus)
@@ -61,17 +63,25 @@ class Replay:
             automation.traces = Ended(told)
             self.engine.add(automation)
 
-    def feed(self, owners: Sequence[Series], rows: Merged) -> None:
-        """Live through readings in order of time; places are those of their series in `owners`."""
+    def feed(self, owners: Sequence[Series | str], rows: Merged) -> None:
+        """Live through readings in order of time; places are those of their series in `owners`, or of a device whose status it is."""
         due_ms, moved = self._due_ms(), self.hands.moved
         for at_ms, place, value in rows:
             if due_ms <= at_ms:
                 self.ring(at_ms)
             self.clock.move(at_ms)
-            series = owners[place]
-            if series not in moved:
-                self._states.set(series, value, at_ms, at_ms)
+            owner = owners[place]
+            if isinstance(owner, str):
+                self._stand(owner, DeviceStatus(value), at_ms)
+            elif owner not in moved:
+                self._states.set(owner, value, at_ms, at_ms)
             due_ms = self._due_ms()
+
+    def _stand(self, device: str, status: DeviceStatus, at_ms: int) -> None:
+        """The first one is how the device stood when the replay began: nothing happened then."""
+        old, self._stood[device] = self._stood.get(device), status
+        if old is not None:
+            self._bus.publish(DeviceStatusChanged(device, old, status, "", at_ms))
 
     def ring(self, until_ms: int) -> None:
         """Live through all that is due up to an instant, included."""

@@ -6,17 +6,15 @@ import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import voluptuous as vol
 
 from ohmstead.core.clock import iso
-from ohmstead.core.errors import Invalid, NotFound
+from ohmstead.core.errors import Invalid
+from ohmstead.core.model import Series
 from ohmstead.core.quantity import Quantities
-from ohmstead.core.states import States
-from ohmstead.plugins.devices.locations import HOME
-from ohmstead.plugins.ledger.slots import HOUR_MS, local
+from ohmstead.plugins.devices.limits import Limits, addresses
 from ohmstead.plugins.rules.automations.automation import Automation
 from ohmstead.plugins.rules.automations.automations import compiled
 from ohmstead.plugins.rules.automations.build import Known
@@ -24,20 +22,17 @@ from ohmstead.plugins.rules.automations.kinds import Kinds
 from ohmstead.plugins.rules.automations.run import CONDITION, IGNORED, Run
 from ohmstead.plugins.rules.backtest.alert_replay import WARM_MS
 from ohmstead.plugins.rules.backtest.automation_replay import Replay
-from ohmstead.plugins.rules.backtest.money import AHEAD_MS, Money, Prices
-from ohmstead.plugins.rules.backtest.past import PastClock, PastFacts, Sums
-from ohmstead.plugins.rules.backtest.recording import Merged, Recording
+from ohmstead.plugins.rules.backtest.memory import PRICE_AHEAD, PRICE_NOW, Memory
+from ohmstead.plugins.rules.backtest.recording import Recording
 from ohmstead.plugins.storage.history import SeriesInfo
 
 if TYPE_CHECKING:
     from ohmstead.plugins.devices.registry import Devices
-    from ohmstead.plugins.ledger.ledger import Ledger
 
 ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.[a-z][a-z0-9_]*")
-PRICE_NOW, PRICE_AHEAD = "tariff.price_now", "tariff.price_ahead"
 STEPS = 20  # of a run that are shown
 LISTED = 1000  # runs of an automation that are listed; all are counted
-OUTSIDE = ("mqtt", "webhook", "event", "device")  # triggers whose causes are not recorded
+OUTSIDE = ("mqtt", "webhook", "event")  # triggers whose causes are not recorded
 
 
 class Ran(msgspec.Struct):
@@ -53,25 +48,30 @@ class Ran(msgspec.Struct):
 class AutomationRuns:
     """`schema` checks one automation as it is stated. Belongs to the event loop's thread; a replay itself runs in another."""
 
-    def __init__(self, recording: Recording, devices: Devices, ledger: Ledger, quantities: Quantities, money: Money, kinds: Kinds,
-                 schema: Any) -> None:  # fmt: skip
-        self._recording, self._devices, self._ledger = recording, devices, ledger
-        self._quantities, self._money, self._kinds, self._schema = quantities, money, kinds, vol.Schema(schema)
+    def __init__(self, recording: Recording, memory: Memory, devices: Devices, quantities: Quantities, kinds: Kinds, schema: Any,
+                 limits: Limits) -> None:  # fmt: skip
+        self._recording, self._memory, self._devices = recording, memory, devices
+        self._quantities, self._kinds, self._schema, self._limits = quantities, kinds, vol.Schema(schema), limits
 
     async def run(self, document: Mapping[str, Any], start_ms: int, end_ms: int) -> tuple[list[Ran], Replay, list[str]]:
         """What each did, the replay with the commands of all, and notes for people. Invalid."""
         early_ms = start_ms - WARM_MS
         stored = await self._recording.series()
-        replay = Replay.at(self._facts, early_ms)
+        replay = Replay.at(self._memory.facts, early_ms)
+        await replay.hands.limits.apply(self._limits.given)
         automations = self._compiled(replay, document, stored)
         spoken = sorted({address for each in automations for address in _addresses(each.options)})
-        infos = [stored[address] for address in spoken if address in stored]
+        heard = sorted({*spoken, *addresses(self._limits.given)})
+        infos = [stored[address] for address in heard if address in stored]
         facts = replay.facts
-        await self._know(facts, early_ms, end_ms)
+        await self._memory.energies(facts, early_ms, end_ms)
         quoted = [address for address in (PRICE_NOW, PRICE_AHEAD) if address in spoken]
-        priced = await self._prices(quoted, len(infos), early_ms, end_ms) if quoted else []
-        owners = [facts.series(f"{info.device}.{info.quantity}") for info in infos]
-        owners += [facts.series(address) for address in quoted] if priced else []
+        beside = await self._memory.prices(quoted, len(infos), early_ms, end_ms)
+        owners: list[Series | str] = [facts.series(address) for address in (*(f"{info.device}.{info.quantity}" for info in infos), *quoted)]
+        watched = sorted({device for each in automations for device in _watched(each)})
+        stood = [await self._memory.statuses(device, early_ms, end_ms) for device in watched]
+        beside = sorted([*beside, *((at_ms, place, status) for place, rows in enumerate(stood, len(owners)) for at_ms, status in rows)])
+        owners += watched
         found = {each.id: Ran(each, [], 0, 0, []) for each in automations}
 
         def ended(run: Run) -> None:
@@ -80,18 +80,13 @@ class AutomationRuns:
         replay.add(automations, ended)
         seeds = [(at_ms, place, value) for place, info in enumerate(infos) for at_ms, value in await self._recording.before(info, early_ms)]
         await asyncio.to_thread(replay.feed, owners, sorted(seeds))
-        async for rows in self._recording.merged(infos, early_ms, end_ms, priced):
+        async for rows in self._recording.merged(infos, early_ms, end_ms, beside):
             await asyncio.to_thread(replay.feed, owners, rows)
         await asyncio.to_thread(replay.ring, end_ms - 1)
         for each in automations:
             for run in each.runs.values():
                 ended(run)
         return list(found.values()), replay, list(_notes(automations, spoken, stored, self._quantities))
-
-    def _facts(self, clock: PastClock, states: States) -> PastFacts:
-        home = self._devices.locations.get(HOME)
-        position = None if home.latitude is None or home.longitude is None else (home.latitude, home.longitude)
-        return PastFacts(clock, states, self._quantities, ZoneInfo(self._devices.locations.zone_of(HOME)), position)
 
     def _compiled(self, replay: Replay, document: Mapping[str, Any], stored: Mapping[str, SeriesInfo]) -> list[Automation]:
         devices = {entry.device.id for entry in self._devices} | {info.device for info in stored.values()} | {"tariff"}
@@ -110,33 +105,6 @@ class AutomationRuns:
         if wrong:
             raise Invalid("the automations are not right", wrong)
         return found
-
-    async def _know(self, facts: PastFacts, start_ms: int, end_ms: int) -> None:
-        """Read the energies that templates ask for, from the beginning of the year on."""
-        for slug in facts.wanted:
-            if self._ledger.points.find(slug) is not None:
-                zone = ZoneInfo(self._ledger.points.zone_of(slug))
-                first_ms, _ = next(iter(local("year", zone, start_ms, start_ms + 1)))
-                sheets = (await self._ledger.sheets([slug], first_ms, end_ms))[slug]
-                facts.sums[slug] = await asyncio.to_thread(Sums.of, zone, sheets)
-
-    async def _prices(self, quoted: Sequence[str], place: int, start_ms: int, end_ms: int) -> Merged:
-        """The live states that say what energy cost, as readings; none where the home has no contract."""
-        try:
-            prices = await self._money.prices(None, start_ms, end_ms + AHEAD_MS)
-        except (Invalid, NotFound):
-            return []
-        return await asyncio.to_thread(_quotes, prices, quoted, place, start_ms, end_ms)
-
-
-def _quotes(prices: Prices, quoted: Sequence[str], place: int, start_ms: int, end_ms: int) -> Merged:
-    found: list[tuple[int, int, Any]] = []
-    for number, address in enumerate(quoted, place):
-        if address == PRICE_NOW:
-            found += [(at_ms, number, round(float(price), 6)) for at_ms, price in prices.changes() if price is not None]
-        else:
-            found += [(at_ms, number, prices.ahead(at_ms)) for at_ms in range(start_ms, end_ms, HOUR_MS)]
-    return sorted(found)
 
 
 def _problem(keys: Sequence[Any], text: str) -> dict[str, str]:
@@ -157,6 +125,21 @@ def _addresses(options: Any) -> Iterator[str]:
             yield from _addresses(value)
     elif isinstance(options, str):
         yield from (PRICE_NOW if found == "price.now" else found for found in ADDRESS.findall(options))
+
+
+def _watched(automation: Automation) -> Iterator[str]:
+    """The devices whose status sets it off, or ends one of its waits."""
+
+    def each(options: Any) -> Iterator[str]:
+        if isinstance(options, Mapping):
+            if "device" in options and "status" in options:
+                yield options["device"]
+            options = list(options.values())
+        if isinstance(options, list | tuple):
+            for value in options:
+                yield from each(value)
+
+    return each(automation.options)
 
 
 def _note(ran: Ran, run: Run, start_ms: int) -> None:

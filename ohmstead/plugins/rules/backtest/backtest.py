@@ -20,6 +20,7 @@ from ohmstead.plugins.rules.backtest.alert_replay import Watch, replay
 from ohmstead.plugins.rules.backtest.automation_runs import AutomationRuns, Ran, shown
 from ohmstead.plugins.rules.backtest.energy import Energy, Used
 from ohmstead.plugins.rules.backtest.happened import Happened
+from ohmstead.plugins.rules.backtest.memory import Memory
 from ohmstead.plugins.rules.backtest.money import Money, Prices
 from ohmstead.plugins.rules.backtest.past import Told, switched_on
 from ohmstead.plugins.rules.backtest.recording import Recording
@@ -27,6 +28,7 @@ from ohmstead.plugins.rules.backtest.shown import activation, energy
 from ohmstead.plugins.rules.backtest.subjects import Subjects
 
 if TYPE_CHECKING:
+    from ohmstead.plugins.devices.limits import Limits
     from ohmstead.plugins.devices.registry import Devices
     from ohmstead.plugins.ledger.ledger import Ledger
     from ohmstead.plugins.storage.storage import Storage
@@ -37,14 +39,17 @@ Options = Mapping[str, Any]
 
 
 class Backtest:
-    """Runs one at a time; `schema` checks one automation as it is stated. Belongs to the event loop's thread; decides in another."""
+    """Runs one at a time. `schema` checks one automation as it is stated, `limits` are those of the house.
+
+    Belongs to the event loop's thread; decides in another.
+    """
 
     def __init__(self, storage: Storage, devices: Devices, ledger: Ledger, quantities: Quantities, money: Money, kinds: Kinds,
-                 schema: Any) -> None:  # fmt: skip
+                 schema: Any, limits: Limits) -> None:  # fmt: skip
         self._devices, self._quantities, self._money = devices, quantities, money
-        self._recording = Recording(storage, ledger.vault)
-        self._subjects = Subjects(self._recording, Selection(devices, ledger.points), ledger, quantities, money)
-        self._automations = AutomationRuns(self._recording, devices, ledger, quantities, money, kinds, schema)
+        recording, memory = Recording(storage, ledger.vault), Memory(devices, ledger, quantities, money)
+        self._subjects = Subjects(recording, memory, Selection(devices, ledger.points), ledger, quantities, money)
+        self._automations = AutomationRuns(recording, memory, devices, quantities, kinds, schema, limits)
         self._energy, self._happened = Energy(ledger, money), Happened(storage)
         self._turn = asyncio.Lock()
 

@@ -12,6 +12,7 @@ from ohmstead.core.clock import iso
 from ohmstead.plugins.tariffs.outlook import spans
 
 AHEAD_MS = 36 * 3_600_000
+SLOT_MS = 900_000  # costs change at its ends
 
 
 class Prices(msgspec.Struct, frozen=True):
@@ -50,6 +51,12 @@ class Money(Protocol):
 
     async def prices(self, contract: str | None, start_ms: int, end_ms: int) -> Prices:
         """Of a contract, the home's first unless named. NotFound, Invalid where there is none."""
+
+    def periods(self, contract: str | None, period: str, start_ms: int, end_ms: int) -> Sequence[tuple[int, int]]:
+        """The billing periods (month) or the local days (day) of a contract that touch a span. NotFound, Invalid."""
+
+    async def cost(self, contract: str | None, start_ms: int, until_ms: int) -> Fraction:
+        """What a contract came to from an instant on up to another of the same billing period, as its live states say it."""
 
     async def what_if(self, contract: str | None, tariff: Mapping[str, Any], start_ms: int, end_ms: int) -> dict[str, Any]:
         """The ended billing periods in a span as they are billed, and as they would be. NotFound, Invalid."""

@@ -13,6 +13,7 @@ from ohmstead.core.notice import Notice
 from ohmstead.core.quantity import Quantities
 from ohmstead.core.states import States
 from ohmstead.plugins.devices.arbiter import Arbiter
+from ohmstead.plugins.devices.limits import Limits
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import local
 
@@ -127,12 +128,14 @@ class PastHands:
     def __init__(self, clock: PastClock, states: States, facts: PastFacts) -> None:
         self._clock, self._states, self._facts = clock, states, facts
         self._arbiter = Arbiter(clock)
+        self.limits = Limits(clock, facts.state, lambda device: False)
         self.told: list[Told] = []
         self.moved: set[Series] = set()  # what the replay set, so that what was recorded of it no longer counts
 
     def command(self, command: Command, holder: str, name: str, priority: int, hold_s: float | None) -> None:
-        """Note it. Conflict when another automation holds what it is about."""
+        """Note it. Conflict when another automation holds what it is about, or a limit forbids it."""
         self._arbiter.take(command, holder, name, priority, hold_s)
+        self.limits(command)
         self.told.append(Told(self._clock.now_ms(), name, command))
 
     def release(self, holder: str) -> None:

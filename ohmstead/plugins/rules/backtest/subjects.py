@@ -1,8 +1,8 @@
-"""What an alert rule would have watched in the past, as values over time: readings, prices, the energy of a period."""
+"""What an alert rule would have watched in the past, as values over time: readings, prices, energies, costs, statuses, findings."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -10,12 +10,16 @@ import msgspec
 
 from ohmstead.core.errors import Invalid
 from ohmstead.core.quantity import Kind, Quantities
+from ohmstead.plugins.ledger.findings.finding import Finding
 from ohmstead.plugins.ledger.sheet import Sheet
-from ohmstead.plugins.ledger.slots import local
-from ohmstead.plugins.rules.alerts.rule import ENERGY, PRICE, READING, Rule
+from ohmstead.plugins.ledger.slots import DAY_MS, local
+from ohmstead.plugins.rules.alerts.rule import BUDGET, ENERGY, ERROR, FINDING, OFFLINE, PRICE, READING, TEMPLATE, Rule
 from ohmstead.plugins.rules.alerts.selection import Selection
 from ohmstead.plugins.rules.alerts.sources.energies import scaled
-from ohmstead.plugins.rules.backtest.money import Money
+from ohmstead.plugins.rules.alerts.sources.events import concerns
+from ohmstead.plugins.rules.backtest.expression import Expression
+from ohmstead.plugins.rules.backtest.memory import Memory
+from ohmstead.plugins.rules.backtest.money import SLOT_MS, Money
 from ohmstead.plugins.rules.backtest.recording import Recording, Rows
 from ohmstead.plugins.rules.compare import Comparison
 from ohmstead.plugins.storage.history import SeriesInfo
@@ -24,7 +28,8 @@ if TYPE_CHECKING:
     from ohmstead.plugins.ledger.ledger import Ledger
 
 Values = Callable[[int, int], AsyncIterator[Rows]]
-MONTH_MS = 31 * 86_400_000  # of slots that are read at once
+MONTH_MS = 31 * DAY_MS  # of slots that are read at once
+PAGE = 1000  # findings that are read at once
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -46,19 +51,18 @@ class Subject(msgspec.Struct, frozen=True):
 class Subjects:
     """Finds those of a rule. Belongs to the event loop's thread."""
 
-    def __init__(self, recording: Recording, selection: Selection, ledger: Ledger, quantities: Quantities, money: Money) -> None:
-        self._recording, self._selection, self._ledger, self._quantities, self._money = recording, selection, ledger, quantities, money
+    def __init__(self, recording: Recording, memory: Memory, selection: Selection, ledger: Ledger, quantities: Quantities,
+                 money: Money) -> None:  # fmt: skip
+        self._recording, self._memory, self._selection = recording, memory, selection
+        self._ledger, self._quantities, self._money = ledger, quantities, money
+        self._makers: Mapping[str, Callable[[Rule], Awaitable[list[Subject]]]] = {
+            READING: self._readings, PRICE: self._price, ENERGY: self._energy, BUDGET: self._budget, OFFLINE: self._statuses,
+            ERROR: self._statuses, FINDING: self._findings, TEMPLATE: self._template,
+        }  # fmt: skip
 
     async def of(self, rule: Rule) -> list[Subject]:
-        """Invalid for a kind of which nothing is recorded, or where nothing is recorded of what it watches; NotFound."""
-        assert rule.comparison is not None or rule.kind not in (READING, PRICE, ENERGY)
-        if rule.kind == READING:
-            return await self._readings(rule)
-        if rule.kind == PRICE:
-            return [self._price(rule)]
-        if rule.kind == ENERGY:
-            return [self._energy(rule)]
-        raise Invalid(f"{rule.id}: what a rule of kind {rule.kind} watches is not recorded; reading, price and energy can be backtested")
+        """Invalid where nothing is recorded of what it watches; NotFound."""
+        return await self._makers[rule.kind](rule)
 
     async def _readings(self, rule: Rule) -> list[Subject]:
         stored, name = await self._recording.series(), rule.options["quantity"]
@@ -76,7 +80,7 @@ class Subjects:
 
         return values
 
-    def _price(self, rule: Rule) -> Subject:
+    async def _price(self, rule: Rule) -> list[Subject]:
         contract = rule.options.get("contract")
 
         async def values(start_ms: int, end_ms: int) -> AsyncIterator[Rows]:
@@ -84,9 +88,59 @@ class Subjects:
             yield [(at_ms, round(float(price), 6)) for at_ms, price in prices.changes() if price is not None]  # as the live state shows it
 
         name = "tariff.price_now" if contract is None else f"tariff_{contract}.price_now"
-        return Subject(name, name, _of(rule).fit(Kind.GAUGE), values)
+        return [Subject(name, name, _of(rule).fit(Kind.GAUGE), values)]
 
-    def _energy(self, rule: Rule) -> Subject:
+    async def _budget(self, rule: Rule) -> list[Subject]:
+        contract, period, comparison = rule.options.get("contract"), rule.options.get("period", "month"), _of(rule).fit(Kind.GAUGE)
+        met = comparison.enters()
+
+        async def cost(from_ms: int, at_ms: int) -> float:
+            return round(float(await self._money.cost(contract, from_ms, at_ms)), 6)  # as the live state shows it
+
+        async def values(start_ms: int, end_ms: int) -> AsyncIterator[Rows]:
+            for first_ms, last_ms in self._money.periods(contract, period, start_ms, end_ms):
+                before = 0.0
+                yield [(first_ms, before)]
+                for day_ms in range(first_ms, min(last_ms, end_ms), DAY_MS):
+                    until_ms = min(day_ms + DAY_MS, last_ms, end_ms)
+                    value = await cost(first_ms, until_ms)
+                    step_ms = until_ms - day_ms if met(value) == met(before) else SLOT_MS
+                    yield [(at_ms, await cost(first_ms, at_ms)) for at_ms in range(day_ms + step_ms, until_ms + 1, step_ms)]
+                    before = value
+
+        device = "tariff" if contract is None else f"tariff_{contract}"
+        name = f"{device}.cost_{'today' if period == 'day' else 'month'}"
+        return [Subject(name, name, comparison, values)]
+
+    async def _statuses(self, rule: Rule) -> list[Subject]:
+        devices = self._selection.devices(rule)
+        if rule.kind == OFFLINE:
+            devices = self._selection.with_gateways(devices)
+        comparison, known = Comparison("equals", rule.kind), await self._memory.have_statuses(devices)
+        if not known:
+            raise Invalid(f"{rule.id}: no change of a status is recorded of what it is about")
+        return [Subject(each, f"status of {each}", comparison, self._stood(each), each) for each in sorted(known)]
+
+    def _stood(self, device: str) -> Values:
+        async def values(start_ms: int, end_ms: int) -> AsyncIterator[Rows]:
+            yield await self._memory.statuses(device, start_ms, end_ms)
+
+        return values
+
+    async def _findings(self, rule: Rule) -> list[Subject]:
+        found: list[Subject] = []
+        before = None
+        while some := await self._ledger.findings.listing({}, before, PAGE):
+            told = (each for each in some if each.notified_ms is not None)
+            found += [_finding(each) for each in told if concerns(rule, each.found.cause.value, each.meter_point, self._ledger.points)]
+            before = some[-1].number
+        return found
+
+    async def _template(self, rule: Rule) -> list[Subject]:
+        expression = Expression(rule, self._recording, self._memory)
+        return [Subject("template", f"template of {rule.id}", expression.comparison, expression.values)]
+
+    async def _energy(self, rule: Rule) -> list[Subject]:
         points = self._ledger.points
         given = rule.options.get("meter_point")
         found = points.consumption(rule.options["location"]) if given is None else points.get(given)
@@ -104,12 +158,23 @@ class Subjects:
                     total = rows[-1][1] if rows else total
                     yield rows
 
-        return Subject(slug, f"{slug} by {period}", scaled(_of(rule)), values, point=slug, unit=found.unit, millionths=True)
+        return [Subject(slug, f"{slug} by {period}", scaled(_of(rule)), values, point=slug, unit=found.unit, millionths=True)]
 
 
 def _of(rule: Rule) -> Comparison:
     assert rule.comparison is not None
     return rule.comparison
+
+
+def _finding(finding: Finding) -> Subject:
+    """It was so from when people were told of it to when it was closed."""
+    rows: Rows = [(at_ms, text) for at_ms, text in ((finding.notified_ms, finding.found.cause.value), (finding.closed_ms, "")) if at_ms]
+
+    async def values(start_ms: int, end_ms: int) -> AsyncIterator[Rows]:
+        yield [(at_ms, text) for at_ms, text in rows if at_ms < end_ms]
+
+    name = f"finding {finding.number}"
+    return Subject(name, name, Comparison("equals", finding.found.cause.value), values)
 
 
 def _running(sheets: Sequence[Sheet], total: int, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ import pytest
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Invalid
+from ohmstead.core.model import Device, DeviceStatus
 from tests.fakes.replayed_house import ReplayedHouse
 
 HOT = {"device": "boiler", "quantity": "temperature", "above": 50, "clear_below": 47, "for": "30s", "cooldown": "5m", "notify": []}
@@ -94,8 +95,75 @@ async def test_what_is_not_recorded_is_told(home: ReplayedHouse) -> None:
     now = home.clock.now_ms()
     with pytest.raises(Invalid, match="nothing is recorded of temperature"):
         await home.backtest(now - DAY, now, alerts={"hot": HOT})
-    with pytest.raises(Invalid, match="kind offline watches is not recorded"):
+    with pytest.raises(Invalid, match="gone: no change of a status is recorded of what it is about"):
         await home.backtest(now - DAY, now, alerts={"gone": {"kind": "offline", "device": "boiler", "notify": []}})
+
+
+async def test_devices_that_were_offline(house: ReplayedHouse) -> None:
+    rule = {"kind": "offline", "location": "home", "for": "60s", "cooldown": 0}
+    house.devices.add(Device("boiler", "Boiler", location="home"))
+    await house.state(gone=rule)
+    start, boiler = house.clock.now_ms(), house.devices.entry("boiler")
+
+    async def is_(status: DeviceStatus, for_s: float) -> None:
+        house.devices.statuses.report(boiler, status, "said so")
+        await house.wait(for_s)
+
+    for status, for_s in (("online", 90), ("offline", 30), ("online", 90), ("offline", 90), ("error", 90), ("offline", 90)):
+        await is_(DeviceStatus(status), for_s)
+    await house.devices.saved()
+    found = (await house.backtest(start, house.clock.now_ms(), alerts={"gone": rule, "faulty": {"kind": "error", "device": "boiler"}}))["alerts"]
+    gone, faulty = found
+    assert [each["until"] is None for each in gone["activations"]] == [False, True]
+    assert gone["activations"][0]["at"] == iso(start + 270_000)
+    assert (gone["history"]["happened"], gone["history"]["same"]) == (2, 2)
+    assert [(each["subject"], each["value"]) for each in faulty["activations"]] == [("boiler", "error")]
+    later = (await house.backtest(start + 240_000, house.clock.now_ms(), alerts={"gone": rule}))["alerts"]
+    assert later[0]["count"] == 2
+
+
+async def test_a_budget_by_what_the_period_came_to(home: ReplayedHouse) -> None:
+    start = home.clock.now_ms() // (30 * DAY) * 30 * DAY - 60 * DAY
+    rules = {"day": {"kind": "budget", "period": "day", "at_least": 0.5, "cooldown": 0}, "month": {"kind": "budget", "above": 20}}
+    day, month = (await home.backtest(start, start + 30 * DAY, alerts=rules))["alerts"]
+    assert (day["count"], month["count"]) == (30, 1)
+    assert day["activations"][1] == {"subject": "tariff.cost_today", "at": iso(start + DAY + 50 * 900_000), "value": 0.5, "until": iso(start + 2 * DAY)}
+    assert month["activations"][0]["at"] == iso(start + 2001 * 900_000)
+
+
+async def test_a_template_of_states_prices_and_energies(home: ReplayedHouse) -> None:
+    start = home.clock.now_ms() // DAY * DAY - 3 * DAY
+    await home.record("boiler.power", start, 60, *[0] * 60, *[2000] * 60, *[0] * 60, *[2000] * 300, 0)
+    await home.record("oven.power", start, 60, *[900] * 360, 0)
+    await home.derive()
+    template = {"kind": "template", "cooldown": 0}
+    found = await home.backtest(start, start + DAY, alerts={
+        "sum": {**template, "template": "{{ state('boiler.power') + state('oven.power') }}", "above": 2500, "for": "5m"},
+        "dear": {**template, "template": "{{ state('boiler.power', 0) > 1000 and price.now > 0.25 }}"},
+        "much": {**template, "template": "{{ energy_today('boiler') }}", "above": 3},
+    })  # fmt: skip
+    at = {each["rule"]: [activation["at"] for activation in each["activations"]] for each in found["alerts"]}
+    assert at == {
+        "sum": [iso(start + 65 * 60_000), iso(start + 185 * 60_000)], "dear": [iso(start + 6 * 3_600_000)],
+        "much": [iso(start + 3 * 3_600_000 + 45 * 60_000)],
+    }  # fmt: skip
+
+
+async def test_findings_from_when_they_were_told_to_when_they_were_closed(house: ReplayedHouse) -> None:
+    start = house.clock.now_ms() // DAY * DAY - 2 * DAY
+    await house.record("meter.energy_import", start, 900, *range(100, 140), *range(30), 31)
+    await house.derive()
+    await house.ledger.findings.nightly()
+    await house.ledger.findings.catch_up()
+    [finding] = await house.ledger.findings.listing({"cause": "reset"}, None, 10)
+    await house.clock.advance(60)
+    await house.ledger.findings.dismiss(finding.number, "the meter was changed", "sam")
+    await house.clock.advance(60)
+    rules = {"told": {"kind": "finding", "cause": ["reset"]}, "other": {"kind": "finding", "meter_point": "grid"}}
+    told, other = (await house.backtest(start, house.clock.now_ms(), alerts=rules))["alerts"]
+    assert [(each["subject"], each["value"]) for each in told["activations"]] == [(f"finding {finding.number}", "reset")]
+    assert told["activations"][0]["until"] is not None
+    assert other["count"] == 0
 
 
 @pytest.mark.parametrize(

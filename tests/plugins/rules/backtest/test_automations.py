@@ -8,6 +8,7 @@ import pytest
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Invalid
+from ohmstead.core.model import Device, DeviceStatus
 from tests.fakes.replayed_house import ReplayedHouse
 
 DAY, HOUR, MINUTE = 86_400_000, 3_600_000, 60_000
@@ -98,6 +99,34 @@ async def test_what_it_sets_counts_and_what_was_recorded_of_it_no_longer_does(ho
     })  # fmt: skip
     hears = next(each for each in found["automations"] if each["automation"] == "hears")
     assert [(run["at"], run["steps"][0]["saw"]) for run in hears["runs"]] == [(iso(start + MINUTE), {"title": "2000.0"})]
+
+
+async def test_the_limits_of_the_house_constrain_it(home: ReplayedHouse) -> None:
+    start = midnight(home)
+    await sunny(home, start)
+    await home.commands.limits.apply({"reserve": {"battery": "battery", "reserve": 90.0, "loads": {"ev": True}}})
+    [found] = (await home.backtest(start, start + DAY, automations={"car": CAR}))["automations"]
+    assert (found["commands"], found["runs"][0]["result"]) == (0, "lost")
+    assert found["runs"][0]["reason"] == "action 1: limit reserve: the charge of battery is 80.0 %, and 90 % are its reserve"
+    await home.commands.limits.apply({"fuse": {"meter": "grid", "fuse_w": 4000.0, "loads": {"ev": 7400.0}}})
+    [found] = (await home.backtest(start, start + DAY, automations={"car": CAR}))["automations"]
+    assert found["runs"][0]["reason"] == "action 1: limit fuse: -2500 W flow, ev takes 7400 more, and 4000 are allowed"
+    await home.commands.limits.apply({"fuse": {"meter": "grid", "fuse_w": 5000.0, "loads": {"ev": 7400.0}}})
+    [found] = (await home.backtest(start, start + DAY, automations={"car": CAR}))["automations"]
+    assert (found["commands"], found["runs"][0]["result"]) == (2, "done")
+
+
+async def test_devices_that_came_and_went_set_it_off(home: ReplayedHouse) -> None:
+    home.devices.add(Device("boiler", "Boiler", location="home"))
+    start = home.clock.now_ms()
+    for status in (DeviceStatus.ONLINE, DeviceStatus.OFFLINE, DeviceStatus.ONLINE, DeviceStatus.OFFLINE):
+        home.devices.statuses.report(home.devices.entry("boiler"), status, "said so")
+        await home.clock.advance(60)
+    await home.devices.saved()
+    gone = {"trigger": [{"device": "boiler", "status": "offline", "for": "30s"}], "action": [{"notify": {"title": "gone"}}]}
+    found = await home.backtest(start, home.clock.now_ms(), automations={"gone": gone})
+    assert [run["at"] for run in found["automations"][0]["runs"]] == [iso(start + 90_000), iso(start + 210_000)]
+    assert found["notes"] == []
 
 
 async def test_what_is_not_recorded_is_noted(home: ReplayedHouse) -> None:

@@ -45,7 +45,7 @@ class Findings:
 
     def _opened(self, event: FindingOpened) -> None:
         for rule in self._rules.values():
-            if self._wanted(rule, event):
+            if concerns(rule, event.cause, event.meter_point, self._points):
                 title = f"{event.meter_point}: {event.cause.replace('_', ' ')}"
                 self._alerts.hear(Fact(rule, _subject(event), True, self._clock.now_ms(), title=title, message=event.text))
 
@@ -54,14 +54,16 @@ class Findings:
             if self._alerts.find(rule.id, _subject(event)) is not None:
                 self._alerts.hear(Fact(rule, _subject(event), False, self._clock.now_ms()))
 
-    def _wanted(self, rule: Rule, event: FindingOpened) -> bool:
-        options = rule.options
-        if options.get("cause") and event.cause not in options["cause"]:
-            return False
-        if options.get("meter_point", event.meter_point) != event.meter_point:
-            return False
-        point = self._points.find(event.meter_point)
-        return "location" not in options or (point is not None and point.location in self._points.locations.within(options["location"]))
+
+def concerns(rule: Rule, cause: str, meter_point: str, points: MeterPoints) -> bool:
+    """Whether a rule is about findings of a cause at a meter point."""
+    options = rule.options
+    if options.get("cause") and cause not in options["cause"]:
+        return False
+    if options.get("meter_point", meter_point) != meter_point:
+        return False
+    point = points.find(meter_point)
+    return "location" not in options or (point is not None and point.location in points.locations.within(options["location"]))
 
 
 class Troubles:
