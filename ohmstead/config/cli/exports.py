@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,10 +14,15 @@ from ohmstead.config.cli import output
 from ohmstead.config.cli.output import as_json
 
 FORMATS = ("csv", "xlsx", "json", "parquet")
-_form = click.option("--format", "format_", type=click.Choice(FORMATS), help="csv unless given, or what the name of the file says.")
-_file = click.option("-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write here, not to the terminal.")
-_start = click.option("--start", help="From this day (2026-03-01) or instant (2026-03-01T12:00:00+01:00) on; else a day before the end.")
-_end = click.option("--end", help="Up to this day or instant, not included; now unless given.")
+_SPAN = (
+    click.option("--start", help="From this day (2026-03-01) or instant (2026-03-01T12:00:00+01:00) on; else a day before the end."),
+    click.option("--end", help="Up to this day or instant, not included; now unless given."),
+)
+_FILE = (
+    click.option("--format", "format_", type=click.Choice(FORMATS), help="csv unless given, or what the name of the file says."),
+    click.option("-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write here, not to the terminal."),
+)
+_point = click.option("--meter-point", help="Of these meter points, separated by commas; of all unless given.")
 
 
 @click.group()
@@ -24,54 +30,43 @@ def export() -> None:
     """Write tables as CSV, XLSX, JSON or Parquet."""
 
 
-@export.command()
-@click.option("--device", help="Of these devices, separated by commas; of all unless given.")
-@click.option("--quantity", help="Of these quantities; of all unless given.")
-@_start
-@_end
-@_form
-@_file
-@as_json
-@click.pass_obj
+def _table(*options: Callable[[Any], Any]) -> Callable[[Any], click.Command]:
+    """A command of `export` with options of its own, and those that all have."""
+
+    def made(command: Any) -> click.Command:
+        for option in reversed((*options, *_FILE, as_json, click.pass_obj)):
+            command = option(command)
+        return export.command()(command)
+
+    return made
+
+
+@_table(
+    click.option("--device", help="Of these devices, separated by commas; of all unless given."),
+    click.option("--quantity", help="Of these quantities; of all unless given."),
+    *_SPAN,
+)
 def readings(config: Path, /, **options: Any) -> None:
     """What the devices said, as it is stored."""
     _write(config, "readings", **options)
 
 
-@export.command()
-@click.option("--meter-point", help="Of these meter points, separated by commas; of all unless given.")
-@_start
-@_end
-@_form
-@_file
-@as_json
-@click.pass_obj
+@_table(_point, *_SPAN)
 def intervals(config: Path, /, **options: Any) -> None:
     """What the meter points measured, slot by slot."""
     _write(config, "intervals", **options)
 
 
-@export.command()
-@click.option("--meter-point", help="Of these meter points, separated by commas; of all unless given.")
-@click.option("--resolution", type=click.Choice(("hour", "day", "month", "year")), default="day", show_default=True)
-@_start
-@_end
-@_form
-@_file
-@as_json
-@click.pass_obj
+@_table(_point, click.option("--resolution", type=click.Choice(("hour", "day", "month", "year")), default="day", show_default=True), *_SPAN)
 def rollups(config: Path, /, **options: Any) -> None:
     """What they measured by the local hour, day, month or year, with peaks."""
     _write(config, "rollups", **options)
 
 
-@export.command()
-@click.argument("contract")
-@click.option("--period", default="last", show_default=True, help="last, current, 2026-03 or 2026-03-20.")
-@_form
-@_file
-@as_json
-@click.pass_obj
+@_table(
+    click.argument("contract"),
+    click.option("--period", default="last", show_default=True, help="last, current, 2026-03 or 2026-03-20."),
+)
 def bill(config: Path, /, **options: Any) -> None:
     """The lines of a contract's bill."""
     _write(config, "bill", **options)
