@@ -20,6 +20,8 @@ from pathlib import Path
 
 from bench.machine import end, free_port, wait_for_port
 
+# pip and the image compile what they install, and so does Python what it finds uncompiled, unless it is told not to
+INSTALLED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", *sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True))
 
 
@@ -50,7 +52,7 @@ class Hub:
         command = [sys.executable, "-m", self._module, "-c", str(self.folder), "run", "--port", str(self.port)]
         self._log = (self.folder / "hub.log").open("wb")
         start = time.perf_counter()
-        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=INSTALLED)
         self.pid = self._process.pid
         while not self._ready():
             if self._process.poll() is not None or time.perf_counter() - start > 30:

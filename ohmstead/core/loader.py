@@ -113,8 +113,7 @@ class Loader:
     def _call(self, plugin: Plugin, hook: str, arguments: dict[str, Any]) -> list[Any]:
         if not plugin.shipped and "hub" in arguments:
             arguments = {**arguments, "hub": arguments["hub"].visitor(plugin.name)}
-        others = [p.module for p in self._plugins.values() if p is not plugin and self._hooks.is_registered(p.module)]
-        caller = self._hooks.subset_hook_caller(hook, others)
+        caller = self._hooks.subset_hook_caller(hook, self._hooks.get_plugins() - {plugin.module})
 
         def call() -> list[Any]:
             return [thing for result in caller(**arguments) for thing in _many(result)]

@@ -1,41 +1,51 @@
-"""The command line. Commands import what they need when they run, so that `ohmstead --help` answers at once."""
+"""The command line. A command is imported when it is used, and so is what it needs: `run` starts, `--help` answers at once."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from ohmstead import __version__
-from ohmstead.config.cli import (
-    alerts,
-    audit,
-    automations,
-    backtest,
-    bills,
-    corrections,
-    demo,
-    exports,
-    files,
-    folder,
-    ledger,
-    notify,
-    reconcile,
-    run,
-    tariffs,
-    things,
-)
 
-COMMANDS = (run.run, demo.demo, demo.simulate, folder.init, folder.check, run.reload, folder.token, things.plugins, things.devices,
-            things.discover, files.import_, exports.export, ledger.meter_points, ledger.intervals, ledger.ledger,
-            bills.contracts, bills.bill, reconcile.reconcile, tariffs.tariffs, tariffs.price, corrections.corrections, corrections.findings,
-            alerts.rules, alerts.alerts, automations.automations, backtest.backtest,
-            things.dead_letters, things.jobs,
-            notify.notify, audit.audit, files.backup, files.restore)  # fmt: skip
+COMMANDS = {  # in which module of this folder the commands are
+    "run": ("run", "reload"),
+    "demo": ("demo", "simulate"),
+    "folder": ("init", "check", "token"),
+    "things": ("plugins", "devices", "discover", "dead-letters", "jobs"),
+    "files": ("import", "backup", "restore"),
+    "exports": ("export",),
+    "ledger": ("meter-points", "intervals", "ledger"),
+    "corrections": ("corrections", "findings"),
+    "bills": ("contracts", "bill"),
+    "reconcile": ("reconcile",),
+    "tariffs": ("tariffs", "price"),
+    "alerts": ("rules", "alerts"),
+    "automations": ("automations",),
+    "backtest": ("backtest",),
+    "notify": ("notify",),
+    "audit": ("audit",),
+}
+MODULES = {name: module for module, names in COMMANDS.items() for name in names}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+class Commands(click.Group):
+    """A group whose commands are functions of the modules above, of the same name."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(MODULES)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in MODULES:
+            return None
+        module = import_module(f"{__name__}.{MODULES[name]}")
+        function = "import_" if name == "import" else name.replace("-", "_")  # `import` is a word of Python's
+        return getattr(module, function)  # type: ignore[no-any-return]
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="ohmstead")
 @click.option("-c", "--config", "config", type=click.Path(file_okay=False, path_type=Path), envvar="OHMSTEAD_CONFIG",
               default=Path("ohmstead-config"), show_default="./ohmstead-config, or $OHMSTEAD_CONFIG", metavar="DIR",
@@ -44,10 +54,6 @@ COMMANDS = (run.run, demo.demo, demo.simulate, folder.init, folder.check, run.re
 def cli(context: click.Context, config: Path) -> None:
     """Ohmstead, a self-hosted energy hub."""
     context.obj = config
-
-
-for command in COMMANDS:
-    cli.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> None:

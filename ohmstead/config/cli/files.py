@@ -1,4 +1,4 @@
-"""`ohmstead import readings | backup | restore`."""
+"""`ohmstead import readings | import prices | backup | restore`."""
 
 from __future__ import annotations
 
@@ -69,6 +69,31 @@ def readings(config: Path, file: Path, format_: str | None, list_: bool, json_: 
     output.data(done.shown(), json_, _show)
     if done.rejected and not done.accepted:
         raise click.exceptions.Exit(2)
+
+
+@import_.command("prices")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--series", required=True, help="The series of prices they belong to.")
+@click.option("--currency", required=True, help="ISO 4217 code of their money, such as EUR.")
+@click.option("--unit", type=click.Choice(["kWh", "MWh"]), default="kWh", show_default=True, help="What a price is of.")
+@click.option("--zone", help="Zone of times without an offset, such as Europe/Berlin.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@as_json
+@click.pass_obj
+def import_prices(config: Path, file: Path, series: str, currency: str, unit: str, zone: str | None, dry_run: bool, json_: bool) -> None:
+    """Bring in prices of your own: a CSV FILE with the columns start, price and perhaps end, or such a list in YAML below
+    prices:.
+
+    A price without an end holds until the next one. The same file again changes nothing.
+    """
+    from ohmstead.config.cli import prices as work
+    from ohmstead.config.cli.api import opened
+
+    found = work.rows(file, zone)
+    with opened(config) as api:
+        done = work.bring(api, file, found, series, currency, unit, dry_run)
+    words = f"{done['count']} of {len(found)} prices {'would be' if dry_run else 'are'} new"
+    output.data(done, json_, lambda _: click.echo(words))
 
 
 def _watched(steps: Iterator[Counted], progress: Counted, what: str = "readings") -> Counted:

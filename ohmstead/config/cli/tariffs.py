@@ -1,4 +1,4 @@
-"""`ohmstead tariffs | price | import prices`."""
+"""`ohmstead tariffs | price`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from zoneinfo import ZoneInfo
 import click
 
 from ohmstead.config.cli import output
-from ohmstead.config.cli.files import import_
 from ohmstead.config.cli.output import as_json
 
 if TYPE_CHECKING:
     from ohmstead.config.cli.api import Api
-
-dry_run_ = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 
 @click.group(invoke_without_command=True)
@@ -49,7 +46,7 @@ def show_tariff(config: Path, tariff: str, json_: bool) -> None:
 @click.option("--id", "id_", default="urdb", show_default=True, help="What the tariff is to be called in this house.")
 @click.option("--label", help="Which rate, where the file holds several.")
 @click.option("--from", "start", type=click.DateTime(["%Y-%m-%d"]), help="The first day, where the rate does not tell it.")
-@dry_run_
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @as_json
 @click.pass_obj
 def import_urdb(config: Path, file: Path, id_: str, label: str | None, start: datetime | None, dry_run: bool, json_: bool) -> None:
@@ -131,28 +128,3 @@ def _show_price(found: dict[str, Any], zone: ZoneInfo) -> None:
     if found["cheapest"]:
         best = found["cheapest"]
         click.echo(f"cheapest: {local(best['start'])} to {local(best['end'])}, {best['price']} {unit} on average")
-
-
-@import_.command("prices")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--series", required=True, help="The series of prices they belong to.")
-@click.option("--currency", required=True, help="ISO 4217 code of their money, such as EUR.")
-@click.option("--unit", type=click.Choice(["kWh", "MWh"]), default="kWh", show_default=True, help="What a price is of.")
-@click.option("--zone", help="Zone of times without an offset, such as Europe/Berlin.")
-@dry_run_
-@as_json
-@click.pass_obj
-def import_prices(config: Path, file: Path, series: str, currency: str, unit: str, zone: str | None, dry_run: bool, json_: bool) -> None:
-    """Bring in prices of your own: a CSV FILE with the columns start, price and perhaps end, or such a list in YAML below
-    prices:.
-
-    A price without an end holds until the next one. The same file again changes nothing.
-    """
-    from ohmstead.config.cli import prices as work
-    from ohmstead.config.cli.api import opened
-
-    found = work.rows(file, zone)
-    with opened(config) as api:
-        done = work.bring(api, file, found, series, currency, unit, dry_run)
-    words = f"{done['count']} of {len(found)} prices {'would be' if dry_run else 'are'} new"
-    output.data(done, json_, lambda _: click.echo(words))

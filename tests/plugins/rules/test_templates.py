@@ -7,7 +7,8 @@ import time
 import pytest
 
 from ohmstead.core.errors import Invalid
-from ohmstead.plugins.rules.templates import SOURCE_MOST, Templates
+from ohmstead.plugins.rules.template import SOURCE_MOST
+from ohmstead.plugins.rules.templates import Templates
 
 
 class Price:

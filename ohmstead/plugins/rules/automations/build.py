@@ -17,10 +17,11 @@ from ohmstead.plugins.rules.automations.kinds import ACTION, CONDITION, TRIGGER,
 from ohmstead.plugins.rules.automations.run import Run
 from ohmstead.plugins.rules.automations.world import World
 from ohmstead.plugins.rules.compare import Comparison
-from ohmstead.plugins.rules.templates import Template, is_template
+from ohmstead.plugins.rules.templates import is_template
 
 if TYPE_CHECKING:
     from ohmstead.plugins.rules.automations.post import Post
+    from ohmstead.plugins.rules.template import Template
 
 Options = Mapping[str, Any]
 Key = str | int

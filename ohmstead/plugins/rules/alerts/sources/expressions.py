@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Invalid
@@ -17,8 +17,11 @@ from ohmstead.plugins.rules.alerts.sources.source import Gates
 from ohmstead.plugins.rules.alerts.wording import measured, threshold
 from ohmstead.plugins.rules.compare import Comparison, Value
 from ohmstead.plugins.rules.gate import Gate, Turn
-from ohmstead.plugins.rules.templates import Template, Templates
+from ohmstead.plugins.rules.templates import Templates
 from ohmstead.plugins.rules.watch import Watches
+
+if TYPE_CHECKING:
+    from ohmstead.plugins.rules.template import Template
 
 log = logging.getLogger(__name__)
 
