@@ -20,7 +20,7 @@ class ArchivedHouse(MeteredHouse):
 
     def __init__(self, url: str, folder: Path) -> None:
         super().__init__(url, folder, ManualClock(DUE + 90 * DAY + HOUR))
-        self.storage.retention.keeper = self.ledger.archive
+        self.storage.retention.keeper, self.storage.rollups.past = self.ledger.archive, self.ledger.vault
 
     async def measure(self, days: int = 7) -> None:
         """A register read every hour, which now and then jitters; a power; a temperature that nobody bound, and a text."""

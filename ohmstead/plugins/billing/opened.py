@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from ohmstead.core.clock import iso
-from ohmstead.core.errors import NotFound
+from ohmstead.core.errors import NotFound, Unavailable
+from ohmstead.core.quantity import Kind
 from ohmstead.plugins.billing.bill import Bill, plain
 from ohmstead.plugins.billing.bills import Bills
 from ohmstead.plugins.ledger.layers import interval
@@ -73,11 +74,17 @@ class Opener:
         device, _, quantity = address.partition(".")
         found = await self._history.find(device, quantity)
         rows: Sequence[tuple[int, object]] = ()
-        if found:
-            begin, end = start_ms - AROUND_MS, end_ms + AROUND_MS
-            rows = await self._history.raw(found[0].key, begin, end, MOST_READINGS, kind=found[0].kind)
+        lost: dict[str, str] = {}
+        begin, end = start_ms - AROUND_MS, end_ms + AROUND_MS
+        for each in found:
+            rows = await self._history.raw(each.key, begin, end, MOST_READINGS, kind=each.kind)
+            if each.kind is not Kind.DELTA:
+                try:
+                    rows = await self._ledger.sent(each.key, begin, end, MOST_READINGS)
+                except Unavailable as error:
+                    lost = {"lost": str(error)}
         unit = found[0].unit if found else None
-        return {"series": address, "unit": unit, "readings": [{"at": iso(at_ms), "value": value} for at_ms, value, *_ in rows]}
+        return {"series": address, "unit": unit, "readings": [{"at": iso(at_ms), "value": value} for at_ms, value, *_ in rows], **lost}
 
 
 def _slots(made: Bill, number: int, after: int, count: int) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -77,6 +77,11 @@ class Ledger:
         """The live slots of each tariff register, "t1", "t2"…, of the series that the bindings have. NotFound."""
         async with self._storage.read() as conn:
             return await self.reading.registers(conn, slug, start_ms, end_ms)
+
+    async def sent(self, series: int, start_ms: int, end_ms: int, most: int) -> list[tuple[int, Any]]:
+        """The raw readings of a stored series in [start, end) in order of time, at most so many, those archived too. Unavailable."""
+        async with self._storage.read() as conn:
+            return await self.vault.readings(conn, series, start_ms, end_ms, most)
 
     async def corrected(self, slug: str, start_ms: int, end_ms: int) -> Sequence[Correction]:
         """The corrections in force on a span of a meter point or on its readings, in order of their numbers. NotFound."""

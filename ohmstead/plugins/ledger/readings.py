@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
-from ohmstead.plugins.ledger.archive.vault import NEVER
+from ohmstead.plugins.ledger.archive.vault import NEVER, READINGS
 from ohmstead.plugins.ledger.corrections.amend import amend, amend_deltas, source, target
 from ohmstead.plugins.ledger.corrections.changes import ReadingChange, Shift
 from ohmstead.plugins.ledger.slots import DAY_MS
@@ -42,7 +42,7 @@ class Readings:
         farthest, most = max((abs(change.by_ms) for change in changes if isinstance(change, Shift)), default=-1), PORTION
         while True:
             low, high = source(changes, start_ms, end_ms)
-            rows: Rows = await self._reader.fetch(conn, _READINGS, track.series, low, high, most)
+            rows: Rows = await self._reader.fetch(conn, READINGS, track.series, low, high, most)
             rows = await self._vault.add(conn, track.series, (low, high), rows, most, blind_ms)
             edge_ms = end_ms if len(rows) < most else rows[-1][0] - farthest
             if edge_ms > start_ms:
@@ -83,7 +83,6 @@ def _counted(changes: Changes, rows: Rows, start_ms: int, end_ms: int) -> Rows:
     return [reading for reading in amend(changes, rows) if start_ms <= reading[0] < end_ms]
 
 
-_READINGS = "SELECT at_ms, value FROM readings WHERE series_id = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms LIMIT $4"
 _FIRST = """
     SELECT min(at_ms) FROM (
         SELECT (SELECT min(at_ms) FROM readings WHERE series_id = $1 AND at_ms >= $2 AND at_ms < $3) AS at_ms

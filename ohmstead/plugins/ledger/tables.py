@@ -231,6 +231,7 @@ findings = Table(
     Column("found_ms", BigInteger, nullable=False),
     Column("due_ms", BigInteger, nullable=False),  # told once the clock has passed it
     Column("notified_ms", BigInteger),
+    Column("news_ms", BigInteger),  # when it was said that it opened or closed, until all who heard have kept what follows
     Column("closed_ms", BigInteger),
     Column("closed_by", Text),
     Column("reason", Text),

@@ -25,7 +25,7 @@ def by_bucket(engine_name: str, source: str, with_first: bool) -> str:
 def into_rollup(engine_name: str, source: str, table: str) -> str:
     """The statement that gathers the source in the table `span (series_id, start_ms, end_ms)` into a rollup.
 
-    A bucket that is there is replaced only by one of at least as many readings, or of another zone's day.
+    A bucket that is there is replaced only by one of more readings, or of another zone's day.
     """
     sqlite, days = engine_name == "sqlite", table == "rollup_1d"
     return ((_SPAN_SQLITE if sqlite else _SPAN_POSTGRES) + _KEEP).format(
@@ -77,5 +77,5 @@ _SPAN_POSTGRES = """
 _KEEP = """
     ON CONFLICT (series_id, start_ms) DO UPDATE SET low = excluded.low, high = excluded.high, total = excluded.total,
         last = excluded.last, count = excluded.count{set_end}
-    WHERE excluded.count >= {table}.count{or_end}
+    WHERE excluded.count > {table}.count{or_end}
 """

@@ -6,7 +6,7 @@ the raw readings here, so that an answer is complete at any time.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import starmap
 from typing import Any
@@ -179,17 +179,21 @@ class _Ask:
     async def _days(self, dirty: Sequence[int], days: Sequence[Span]) -> list[Bucket]:
         rows = await self._reader.rows(_DAYS, self._key, days[0][0], days[-1][1])
         wanted = set(days)
-        stored = [Bucket(*row[1:]) for row in rows if (row[1], row[0]) in wanted]
+        stored = [Bucket(*row[2:]) for row in rows if (row[2], row[1]) in wanted]
+        odd = [row for row in rows if (row[2], row[1]) not in wanted]
+        others = [Bucket(*row[2:]) for row in odd]
         # A day is made anew where it changed since, or is stored for another zone or not at all.
-        there = {(start, end) for end, start, *_ in rows}
+        there = {(start, end) for _, end, start, *_ in rows}
         touched = _touched(days, dirty)
         remake = [day for day in days if day not in there or day in touched]
+        if odd and odd[0][0] == self._zone.key:  # cut anew as far as could be: there was nothing to make others of
+            remake = [day for day in remake if not any(start < day[1] and end > day[0] for _, end, start, *_ in odd)]
         if not whole_hours(remake):
-            return _merge(stored, await self._of_fives(dirty, remake))
+            return _beside(_merge(stored, await self._of_fives(dirty, remake)), days, others)
         fresh = await self._of_spans("rollup_1h", [day for day in remake if day not in touched])
         for day in touched:
             fresh += gather(await self._hours(dirty, *day, MOST_HOURS), [day])
-        return _merge(stored, fresh)
+        return _beside(_merge(stored, fresh), days, others)
 
     async def _of_fives(self, dirty: Sequence[int], into: Sequence[Span]) -> list[Bucket]:
         """Spans gathered from five minutes."""
@@ -245,9 +249,15 @@ def _merge(stored: Sequence[Bucket], fresh: Sequence[Bucket]) -> list[Bucket]:
     merged = {bucket.start_ms: bucket for bucket in stored}
     for bucket in fresh:
         old = merged.get(bucket.start_ms)
-        if old is None or bucket.count >= old.count:
+        if old is None or bucket.count > old.count:
             merged[bucket.start_ms] = bucket
     return [merged[start] for start in sorted(merged)]
+
+
+def _beside(found: Sequence[Bucket], days: Sequence[Span], others: Iterable[Bucket]) -> list[Bucket]:
+    """Days, and where none could be made those of another zone that begin there: finer rollups have left, they have not."""
+    starts, made = [start for start, _ in days], {bucket.start_ms for bucket in found}
+    return sorted([*found, *(each for each in others if starts[bisect_right(starts, each.start_ms) - 1] not in made)], key=_start)
 
 
 _MARKS = "SELECT start_ms FROM rollup_marks WHERE series_id = $1 AND start_ms > $2 AND start_ms < $3 ORDER BY start_ms LIMIT $4"
@@ -257,7 +267,7 @@ _ROLLUP = (
     " ORDER BY start_ms LIMIT $4"
 )
 _DAYS = (
-    "SELECT end_ms, start_ms, low, high, total, NULL, last, count FROM rollup_1d"
+    "SELECT s.time_zone, end_ms, start_ms, low, high, total, NULL, last, count FROM rollup_1d JOIN series s ON s.id = series_id"
     " WHERE series_id = $1 AND start_ms >= $2 AND start_ms < $3 ORDER BY start_ms"
 )
 _DELTAS = """

@@ -29,6 +29,7 @@ series = Table(
     Column("quantity", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("unit", Text, nullable=False),
+    Column("time_zone", Text),  # in which the days of a gauge's rollups are cut; NULL: there are none
     UniqueConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "device_id", "quantity"),
     sqlite_autoincrement=True,

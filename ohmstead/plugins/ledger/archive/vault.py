@@ -39,6 +39,7 @@ class Vault:
 
     def __init__(self, storage: Storage, files: Files) -> None:
         self.book, self.files, self.parquet = ArchiveBook(storage), files, Parquet()
+        self._reader = storage.reader
         self._newest: dict[int, int] = {}  # series -> the newest reading that was archived
         self._sealed = NEVER  # the last day of which there is a seal
 
@@ -55,6 +56,21 @@ class Vault:
     def holds(self, series: int, after_ms: int) -> bool:
         """Whether readings of a series later than an instant were archived."""
         return self._newest.get(series, NEVER) > after_ms
+
+    async def left(self, conn: AsyncConnection, series: int, start_ms: int, end_ms: int) -> bool:
+        """Whether readings of a series in [start, end) were archived."""
+        return bool(await self.days(conn, series, start_ms, end_ms))
+
+    async def days(self, conn: AsyncConnection, series: int, start_ms: int, end_ms: int) -> list[int]:
+        """The UTC days that archived readings of a series in [start, end) are of."""
+        if not self.holds(series, start_ms - 1):
+            return []
+        return [entry.day for entry in await self.book.entries(conn, series, start_ms, end_ms)]
+
+    async def readings(self, conn: AsyncConnection, series: int, start_ms: int, end_ms: int, most: int = 1 << 30) -> Rows:
+        """All readings in [start, end) in order of time, at most so many: those in the database and those archived. Lost."""
+        rows: Rows = await self._reader.fetch(conn, READINGS, series, start_ms, end_ms, most)
+        return await self.add(conn, series, (start_ms, end_ms), rows, most)
 
     async def add(
         self, conn: AsyncConnection, series: int, span: Span, rows: Rows, most: int, blind_ms: int = NEVER
@@ -117,3 +133,6 @@ class Vault:
     async def seal_again(self, tx: AsyncConnection, derived: Iterable[tuple[int, int, int]]) -> None:
         """The tracks of meter points on the days [first, last] were derived anew and written: what was sealed of them is again."""
         await self.book.seal_again(tx, [each for each in derived if each[1] <= min(each[2], self._sealed)])
+
+
+READINGS = "SELECT at_ms, value FROM readings WHERE series_id = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms LIMIT $4"

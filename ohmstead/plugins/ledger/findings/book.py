@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ohmstead.plugins.ledger.findings.finding import Finding, Found, Looked
 from ohmstead.plugins.ledger.tables import findings, meter_points
 
+STATE = ("status", "found_ms", "notified_ms", "closed_ms", "closed_by", "reason", "news_ms")  # columns that change with decisions
+
 
 class Body(msgspec.Struct, frozen=True):
     """What a row holds as JSON."""
@@ -61,6 +63,14 @@ class FindingBook:
         here = (findings.c.status == "open", findings.c.notified_ms.is_(None), findings.c.due_ms <= now_ms)
         return [finding(row) for row in await conn.execute(self._select.where(*here).order_by(findings.c.id))]
 
+    async def news(self, conn: AsyncConnection) -> list[Finding]:
+        """Those of which somebody may not have heard that they opened or closed."""
+        return [finding(row) for row in await conn.execute(self._select.where(findings.c.news_ms.is_not(None)).order_by(findings.c.id))]
+
+    async def heard(self, tx: AsyncConnection, before_ms: int) -> None:
+        """What was said before an instant, everybody has heard."""
+        await tx.execute(update(findings).where(self._mine, findings.c.news_ms < before_ms).values(news_ms=None))
+
     async def add(self, tx: AsyncConnection, point: int, made: Finding) -> None:
         """Write a new one; its number is given by the table."""
         row = {"tenant_id": self._tenant_id, "point_id": point, "place": made.found.place, "cause": made.found.cause.value}
@@ -68,7 +78,7 @@ class FindingBook:
 
     async def put(self, tx: AsyncConnection, changed: Finding) -> None:
         """Write one as it is now."""
-        state = {name: getattr(changed, name) for name in ("status", "found_ms", "notified_ms", "closed_ms", "closed_by", "reason")}
+        state = {name: getattr(changed, name) for name in STATE}
         await tx.execute(update(findings).where(self._mine, findings.c.id == changed.number).values({**state, **_facts(changed)}))
 
     async def drop(self, tx: AsyncConnection, numbers: Sequence[int]) -> None:
@@ -85,5 +95,5 @@ def _facts(made: Finding) -> dict[str, Any]:
 def finding(row: Row[Any]) -> Finding:
     """The finding that a row holds."""
     body = msgspec.json.decode(row.body, type=Body)
-    state = (row.notified_ms, row.closed_ms, row.closed_by, row.reason)
+    state = (row.notified_ms, row.closed_ms, row.closed_by, row.reason, row.news_ms)
     return Finding(row.id, row.slug, body.found, row.status, row.found_ms, body.days, body.worth, *state)

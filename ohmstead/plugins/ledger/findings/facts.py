@@ -1,18 +1,20 @@
-"""What the database holds that detectors look at."""
+"""What detectors look at: in the database, and archived."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ohmstead.plugins.ledger.archive.vault import Lost, Vault
 from ohmstead.plugins.ledger.bindings import Binding
 from ohmstead.plugins.ledger.corrections.amend import amend, source
 from ohmstead.plugins.ledger.corrections.book import Book
 from ohmstead.plugins.ledger.findings.imports import LEAST_MWH, Brought, Clash
 from ohmstead.plugins.ledger.findings.registers import Odd
-from ohmstead.plugins.ledger.findings.signals import DayStat, Readings
+from ohmstead.plugins.ledger.findings.signals import DayStat, Readings, stat
 from ohmstead.plugins.ledger.import_book import ImportBook
 from ohmstead.plugins.ledger.sheet import Layer
 from ohmstead.plugins.ledger.slots import DAY_MS
@@ -23,8 +25,8 @@ from ohmstead.plugins.storage.tables import readings, series
 class Facts:
     """Questions for one tenant; each takes the connection it is to run on."""
 
-    def __init__(self, tenant_id: int, corrections: Book) -> None:
-        self._tenant_id, self._corrections = tenant_id, corrections
+    def __init__(self, tenant_id: int, corrections: Book, vault: Vault) -> None:
+        self._tenant_id, self._corrections, self._vault = tenant_id, corrections, vault
         self._imports = ImportBook(tenant_id)
 
     async def odds(self, conn: AsyncConnection, bindings: Iterable[Binding], start_ms: int, end_ms: int) -> list[Odd]:
@@ -39,25 +41,30 @@ class Facts:
         ]  # fmt: skip
 
     async def days(self, conn: AsyncConnection, address: str, first: int, last: int) -> list[int]:
-        """The UTC days, from the first to the last, of which readings of a series are stored."""
+        """The UTC days, from the first to the last, of which there are readings of a series, those lost left out."""
         return [stat.day for stat in await self.stats(conn, address, first, last + 1)] if first <= last else []
 
     async def stats(self, conn: AsyncConnection, address: str, first: int, last: int) -> list[DayStat]:
-        """UTC days in numbers, as they were sent, from the first to before the last, those without readings left out."""
+        """UTC days in numbers, as they were sent, from the first to before the last; left out those without readings, or lost."""
         day = (readings.c.at_ms - readings.c.at_ms % DAY_MS).label("day")
         value = readings.c.value
         query = select(day, func.count(), func.count(value.distinct()), func.min(value), func.max(value)).group_by(day).order_by(day)
         key = await self._key(conn, address)
         here = (readings.c.series_id == key, readings.c.at_ms >= first * DAY_MS, readings.c.at_ms < last * DAY_MS)
-        return [DayStat(start_ms // DAY_MS, *rest) for start_ms, *rest in await conn.execute(query.where(*here))]
+        found = {start_ms // DAY_MS: DayStat(start_ms // DAY_MS, *rest) for start_ms, *rest in await conn.execute(query.where(*here))}
+        for archived in [] if key is None else await self._vault.days(conn, key, first * DAY_MS, last * DAY_MS):
+            found.pop(archived, None)
+            with suppress(Lost):
+                rows = await self._vault.readings(conn, key or 0, archived * DAY_MS, (archived + 1) * DAY_MS)
+                found[archived] = stat(archived, [(at_ms, float(value)) for at_ms, value in rows])
+        return [found[each] for each in sorted(found)]
 
     async def readings(self, conn: AsyncConnection, address: str, day: int) -> Readings:
-        """The readings of a UTC day as they count."""
+        """The readings of a UTC day as they count. Lost."""
         changes = (await self._corrections.of_series(conn, [address])).get(address, ())
         low, high = source(changes, day * DAY_MS, (day + 1) * DAY_MS)
-        here = (readings.c.series_id == await self._key(conn, address), readings.c.at_ms >= low, readings.c.at_ms < high)
-        rows = await conn.execute(select(readings.c.at_ms, readings.c.value).where(*here).order_by(readings.c.at_ms))
-        counted = amend(changes, ((row.at_ms, row.value) for row in rows))
+        key = await self._key(conn, address)
+        counted = amend(changes, [] if key is None else await self._vault.readings(conn, key, low, high))
         return [(at_ms, float(value)) for at_ms, value in counted if day * DAY_MS <= at_ms < (day + 1) * DAY_MS]
 
     async def clashes(self, conn: AsyncConnection, point: int) -> list[Clash]:

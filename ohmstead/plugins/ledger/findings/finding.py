@@ -103,6 +103,7 @@ class Finding(msgspec.Struct, frozen=True):
     closed_ms: int | None = None
     closed_by: str | None = None
     reason: str | None = None
+    news_ms: int | None = None  # when it was said that it opened or closed, as long as somebody may not have heard
 
 
 def month(at_ms: int) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 QUIET_S = 300.0  # changes are looked at together, so often
 AT_ONCE_DAYS = 28
 SWAP_S = 30.0  # how long a swap may take to be derived
+HEARD_MS = 60_000  # after which all who heard of a finding have written down what follows from it
 NIGHTLY_DAYS = 35  # how far back the nightly look goes
 
 Sorted = tuple[str, list[Looked]]  # a meter point, and what was looked at there
@@ -56,11 +57,12 @@ class Findings:
     ) -> None:
         self._storage, self._points, self._registrar, self._engine = storage, points, registrar, engine
         self._corrections, self._bus, self._clock = corrections, bus, clock
-        facts = Facts(storage.tenant_id, corrections.book)
+        facts = Facts(storage.tenant_id, corrections.book, engine.vault)
         self._inspector = Inspector(points, engine, corrections.book, facts)
         self._book = FindingBook(storage.tenant_id)
         self._dirty: dict[str, set[int]] = {}  # meter point -> UTC days to look at
         self._unfinished: dict[str, set[int]] = {}  # days that had not ended when they were looked at
+        self._news = False  # whether something was said that somebody may not have heard
         self._turn = asyncio.Lock()
         corrections.inbox = self
 
@@ -75,11 +77,29 @@ class Findings:
 
     async def work(self, task: Task) -> None:
         """Look at what changed, for ever; first at the last two days, which may have changed while nobody looked."""
+        await self.say_again()
         await self._note_since(2)
         task.up()
         while True:
             await self._clock.sleep(QUIET_S)
             await self.catch_up()
+
+    async def say_again(self) -> None:
+        """Say what was said right before the hub stopped: whoever heard may have forgotten."""
+        async with self._storage.read() as conn:
+            found = await self._book.news(conn)
+        for each in found:
+            self._say(each)
+
+    def _say(self, finding: Finding) -> None:
+        self._news = True
+        number, cause, point, found = finding.number, finding.found.cause.value, finding.meter_point, finding.found
+        if finding.status == "open":
+            self._bus.publish(FindingOpened(number, cause, point, found.start_ms, found.end_ms, found.text))
+        elif finding.status == "dismissed":
+            self._bus.publish(FindingClosed(number, cause, point, "dismissed", finding.closed_by))
+        else:
+            self._bus.publish(FindingClosed(number, cause, point, "mended", None))
 
     async def nightly(self) -> int:
         """Look at the last weeks of every meter point, and at what was said in them; how many findings are open."""
@@ -102,6 +122,8 @@ class Findings:
             async with self._storage.read() as conn:
                 due = await self._book.due(conn, self._clock.now_ms())
             await self._tell(due)
+            if self._news:
+                await self._heard()
 
     def _take(self) -> dict[str, set[int]]:
         """What is to be looked at now. What only whole days show is looked at again once today has ended."""
@@ -136,7 +158,7 @@ class Findings:
             difference = await self._compare(conn, slug, key, looked)
         fresh, changed = [await self._valued(each) for each in difference.fresh], [await self._valued(each) for each in difference.changed]
         told = [each for each in difference.gone if each.notified_ms is not None]
-        mended = [replace(each, status="closed", closed_ms=now_ms, closed_by="mended") for each in told]
+        mended = [replace(each, status="closed", closed_ms=now_ms, closed_by="mended", news_ms=now_ms) for each in told]
 
         async def work(tx: AsyncConnection) -> None:
             for each in (*fresh, *changed, *mended):
@@ -145,8 +167,8 @@ class Findings:
 
         if fresh or changed or difference.gone:
             await self._storage.write(work)
-        for each in told:
-            self._bus.publish(FindingClosed(each.number, each.found.cause.value, slug, "mended", None))
+        for each in mended:
+            self._say(each)
 
     async def _compare(self, conn: AsyncConnection, slug: str, key: int, looked: Sequence[Looked]) -> Difference:
         kept = {_identity(each.found): each for each in await self._book.there(conn, key, looked)}
@@ -191,7 +213,8 @@ class Findings:
         return list(closes), list(opens)
 
     async def _tell(self, due: Sequence[Finding]) -> None:
-        told = [replace(each, notified_ms=self._clock.now_ms()) for each in due]
+        now_ms = self._clock.now_ms()
+        told = [replace(each, notified_ms=now_ms, news_ms=now_ms) for each in due]
 
         async def work(tx: AsyncConnection) -> None:
             for each in told:
@@ -200,8 +223,14 @@ class Findings:
         if told:
             await self._storage.write(work)
         for each in told:
-            found = each.found
-            self._bus.publish(FindingOpened(each.number, found.cause.value, each.meter_point, found.start_ms, found.end_ms, found.text))
+            self._say(each)
+
+    async def _heard(self) -> None:
+        async def work(tx: AsyncConnection) -> bool:
+            await self._book.heard(tx, self._clock.now_ms() - HEARD_MS)
+            return bool(await self._book.news(tx))
+
+        self._news = await self._storage.write(work)
 
     async def get(self, number: int) -> Finding:
         """The finding of that number. NotFound."""
@@ -268,9 +297,10 @@ class Findings:
             raise Invalid("reason: expected why this is no mistake", [{"path": "reason", "message": "expected why this is no mistake"}])
         async with self._turn:
             finding = await self._open(number)
-            closed = {"closed_ms": self._clock.now_ms(), "closed_by": who, "reason": reason.strip()}
+            now_ms = self._clock.now_ms()
+            closed = {"closed_ms": now_ms, "closed_by": who, "reason": reason.strip(), "news_ms": now_ms}
             done = await self._put(replace(finding, status="dismissed", **closed))
-        self._bus.publish(FindingClosed(number, finding.found.cause.value, finding.meter_point, "dismissed", who))
+        self._say(done)
         return done
 
     async def reopen(self, number: int) -> Finding:

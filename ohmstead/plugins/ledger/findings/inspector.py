@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ohmstead.plugins.ledger.archive.vault import Lost
 from ohmstead.plugins.ledger.corrections.amend import touched
 from ohmstead.plugins.ledger.corrections.book import Book
 from ohmstead.plugins.ledger.corrections.changes import Confirm, OfReadings
@@ -124,7 +126,8 @@ class Inspector:
             low, high = max(first, binding.from_ms // DAY_MS + 1), last if binding.to_ms is None else min(last, binding.to_ms // DAY_MS - 1)
             for term in binding.terms:
                 for day in await self._facts.days(conn, term.series, low, high):
-                    found.append(await self._day(conn, point, binding, term, day))
+                    with suppress(Lost):
+                        found.append(await self._day(conn, point, binding, term, day))
         return found
 
     async def _day(self, conn: AsyncConnection, point: MeterPoint, binding: Binding, term: Term, day: int) -> Looked:

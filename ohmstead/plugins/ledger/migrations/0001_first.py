@@ -237,6 +237,7 @@ def _decided() -> None:
         sa.Column("found_ms", sa.BigInteger, nullable=False),
         sa.Column("due_ms", sa.BigInteger, nullable=False),
         sa.Column("notified_ms", sa.BigInteger),
+        sa.Column("news_ms", sa.BigInteger),
         sa.Column("closed_ms", sa.BigInteger),
         sa.Column("closed_by", sa.Text),
         sa.Column("reason", sa.Text),

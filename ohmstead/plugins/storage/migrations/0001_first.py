@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("quantity", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("unit", sa.Text, nullable=False),
+        sa.Column("time_zone", sa.Text),
         sa.UniqueConstraint("tenant_id", "id"),
         sa.UniqueConstraint("tenant_id", "device_id", "quantity"),
         sqlite_autoincrement=True,

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from ohmstead.core.clock import iso
-from ohmstead.core.errors import Unsupported
+from ohmstead.core.errors import Unavailable, Unsupported
 from ohmstead.plugins.ledger.archive.archive import Hold
 from ohmstead.plugins.storage.retention import Leaving
 from tests.fakes.archived_house import DAY, DUE, HOUR, MINUTE, T0, ArchivedHouse
@@ -206,3 +206,64 @@ async def test_without_duckdb_nothing_is_deleted(sqlite_house: ArchivedHouse, mo
         await house.retain()
     assert await house.raw() == raw
     assert await house.retain(raw_days=200) == 0  # nothing is due
+
+
+async def rolled(house: ArchivedHouse) -> list[list[Any]]:
+    """All rollups of gauges, once nothing of what is over is marked."""
+    await house.history.roll_up()
+    return [await house.storage.reader.rows(f"SELECT * FROM rollup_{size} ORDER BY 1, 2") for size in ("5m", "1h", "1d")]
+
+
+async def test_late_readings_join_the_rollups_of_what_left(house: ArchivedHouse, tmp_path: Path) -> None:
+    late = [(T0 + n * HOUR + 90_000, -1000.0 * n) for n in (1, 30, 31, 100)]
+    other = tmp_path / "other"
+    other.mkdir()
+    async with ArchivedHouse(f"sqlite:///{other}/db", other) as twin:
+        await twin.measure()
+        await take_in(twin, "h", "power", late)
+        expected = await rolled(twin)
+    await house.measure()
+    before = await rolled(house)
+    await house.retain()
+    assert await rolled(house) == before
+    await take_in(house, "h", "power", late)
+    await take_in(house, "h", "power", [(T0 + HOUR + 1, 0.1 + 1 / 3)])  # known, and archived: the same again is nothing
+    assert await rolled(house) == expected != before
+    await house.settle()
+    assert await house.retain() == 5
+    assert await rolled(house) == expected
+
+
+async def test_late_readings_leave_rollups_as_they_are_where_the_archive_is_lost(
+    sqlite_house: ArchivedHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = sqlite_house
+    await house.measure()
+    before = await rolled(house)
+    await house.retain()
+    house.files()[0].unlink()
+    await take_in(house, "h", "power", [(T0 + n * HOUR + 90_000, 5.0) for n in (1, 2, 3)])
+    assert await rolled(house) == before
+    assert "late readings leave the rollups as they are: data/archive/readings/" in caplog.text
+
+
+async def test_detectors_and_people_see_what_is_archived(house: ArchivedHouse) -> None:
+    await house.measure()
+    [pump] = await house.storage.history.find("h", "power")
+    fifth = T0 + 5 * DAY, T0 + 6 * DAY
+    before = await house.ledger.sent(pump.key, *fifth, 1000)
+    await house.retain()
+    assert await house.storage.history.raw(pump.key, *fifth, 1000) == []
+    assert await house.ledger.sent(pump.key, *fifth, 1000) == before
+    assert await house.ledger.sent(pump.key, *fifth, 5) == before[:5]
+    turned = {"kind": "reading-scale", "series": "h.power", "factor": "-1", "start": iso(fifth[0]), "end": iso(fifth[1]), "reason": "a test"}
+    await house.ask("POST", "/corrections", turned)
+    await house.ledger.findings.catch_up()
+    [found] = await house.get("/findings", cause="sign_flip")
+    assert (found["start"], found["kwh"]) == (iso(fifth[0]), "0.308958")
+    for file in house.files():
+        file.unlink()
+    await house.ledger.findings.nightly()
+    assert [each["status"] for each in await house.get("/findings", cause="sign_flip")] == ["open"], "nobody can tell whether it is mended"
+    with pytest.raises(Unavailable, match="the file is gone; put it back from a backup"):
+        await house.ledger.sent(pump.key, *fifth, 1000)

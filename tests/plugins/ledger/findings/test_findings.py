@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Conflict, Invalid
+from ohmstead.core.events import Event
 from ohmstead.core.model import Person
 from ohmstead.plugins.ledger.events import CorrectionApplied, FindingClosed, FindingOpened
 from tests.fakes.corrected_house import DAY, HOUR, MINUTE, T0, CorrectedHouse
@@ -120,3 +123,22 @@ async def test_children_above_their_parent_and_what_became_of_it(house: Correcte
     assert finding["kwh"] == "48.000000"
     await house.correct("interval-scale", meter_point="part", start=iso(T0), end=iso(T0 + 3 * DAY), factor="0.4")
     assert await house.found(status="open") == []
+
+
+async def test_what_was_said_right_before_a_crash_is_said_again(house: CorrectedHouse, storage_url: str, tmp_path: Path) -> None:
+    await leapt(house)
+    [finding] = await house.found()
+    [opened] = house.told
+
+    async def after_a_crash() -> list[Event]:
+        async with CorrectedHouse(storage_url, tmp_path) as other:
+            await other.ledger.findings.say_again()
+            return other.told
+
+    assert await after_a_crash() == [opened]
+    await house.ask("POST", f"/findings/{finding['id']}/dismiss", {"reason": "we know"})
+    assert await after_a_crash() == [FindingClosed(finding["id"], "suspect", "grid", "dismissed", "owner")] == house.told[1:]
+    await house.ask("POST", f"/findings/{finding['id']}/reopen")
+    await house.clock.advance(61)  # type: ignore[attr-defined]
+    await house.ledger.findings.catch_up()
+    assert await after_a_crash() == [], "by then everybody had written down what follows"
