@@ -8,12 +8,25 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from tests.fakes.running import RunningHub
 
 START = datetime(2026, 3, 28, 23, tzinfo=UTC)  # local midnight
-NAMED = "meter_points:\n  m1: {role: grid_import}\n"
+NAMED = """
+meter_points:
+  m1: {role: grid_import}
+tariffs:
+  day_and_night:
+    currency: EUR
+    vat: 19
+    components:
+      - {type: time_of_use, windows: [{name: day, price: 0.40, hours: 6-22}, {name: night, price: 0.20, hours: 22-6}]}
+      - {type: standing, price: 0.10, per: day}
+contracts:
+  home: {import: m1, tariff: day_and_night, start: 2026-03-01}
+"""
 
 
 async def told(hub: RunningHub, *words: str) -> Any:
@@ -62,9 +75,18 @@ async def test_a_leap_is_found_booked_and_taken_back(hub: Callable[..., RunningH
     await ask(house, "/jobs/findings/run")
     [finding] = await told(house, "findings")
     assert (finding["cause"], finding["kwh"]) == ("suspect", "801.000000")
+    # between 5:00 and 6:00, at the price of the night: 801 × 0.20
+    assert [(each["contract"], each["currency"], Decimal(each["amount"])) for each in finding["money"]] == [("home", "EUR", Decimal("160.2"))]
     effect = (await ask(house, f"/findings/{finding['id']}/accept", dry_run="true"))["effect"]
     assert [(each["before_kwh"], each["after_kwh"]) for each in effect["meter_points"]] == [("22.000000", "823.000000")] * 2
+    # 31 days × 0.10, by night 4 hours before 5:00 (the one from 2:00 is skipped) and 2 after 22:00, by day 16: 3.10 + 1.20 + 6.40
+    [money] = effect["money"]
+    assert [Decimal(money[name]) for name in ("before", "after", "difference")] == [Decimal(each) for each in ("10.7", "170.9", "160.2")]
+    assert (money["contract"], money["currency"]) == ("home", "EUR")
     assert await day(house) == "22.000000"
+    void = {"kind": "interval-scale", "meter_point": "m1", "start": "2026-03-29T12:00:00+02:00", "end": "2026-03-29T14:00:00+02:00", "factor": "0.5"}
+    [money] = (await ask(house, "/corrections/preview", void))["money"]
+    assert [Decimal(money[name]) for name in ("before", "after")] == [Decimal("10.7"), Decimal("10.3")]  # one of two kWh less, at 0.40
     shown = await told(house, "findings", "dismiss", str(finding["id"]), "--reason", "no", "--dry-run")
     assert shown["status"] == "open"
     assert [each["id"] for each in await told(house, "findings")] == [finding["id"]]

@@ -16,14 +16,15 @@ async def worth(valuer: Valuer, slug: str, found: Found, sheets: Sequence[Sheet]
     """(contract, currency, amount) for every contract; `sheets` are the meter point's slots that touch the finding's span."""
     if not found.mwh or not sheets:
         return ()
-    values = await valuer.value([Changed(slug, sheets, _more(sheets, found.mwh))])
+    values = await valuer.value([Changed(slug, sheets, _more(sheets, found, found.mwh))])
     return tuple((each.contract, each.currency, shown(abs(each.after - each.before))) for each in values)
 
 
-def _more(sheets: Sequence[Sheet], mwh: int) -> list[Sheet]:
-    """The sheets with so much more energy, spread over all their time."""
-    lengths = [sheet.slot_ms for sheet in sheets for _ in range(len(sheet))]
-    shares = iter(by_weight(mwh, lengths))
+def _more(sheets: Sequence[Sheet], found: Found, mwh: int) -> list[Sheet]:
+    """The sheets with so much more energy, spread over the seconds of them that lie in the finding's span."""
+    starts = [(sheet.start_ms + at * sheet.slot_ms, sheet.slot_ms) for sheet in sheets for at in range(len(sheet))]
+    inside = [max(0, min(at_ms + slot_ms, found.end_ms) - max(at_ms, found.start_ms)) // 1000 for at_ms, slot_ms in starts]
+    shares = iter(by_weight(mwh, inside if any(inside) else [slot_ms for _, slot_ms in starts]))
     more = []
     for sheet in sheets:
         energies = array("q", (had + next(shares) for had in sheet.mwh))
