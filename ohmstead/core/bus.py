@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, KeysView
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -36,13 +36,20 @@ class Bus:
             if listener in rest:
                 rest.remove(listener)
                 self._listeners[event_class] = tuple(rest)
+            if not rest:
+                self._listeners.pop(event_class, None)
             self._failing.discard(listener)
 
         return unsubscribe
 
     def wants(self, event_class: type[Event]) -> bool:
         """Whether anybody listens to this class, so that nobody makes events for nobody."""
-        return bool(self._listeners.get(event_class))
+        return event_class in self._listeners
+
+    @property
+    def heard(self) -> KeysView[type[Event]]:
+        """The classes somebody listens to, as they are whenever one looks: for those who ask at every reading."""
+        return self._listeners.keys()
 
     def publish(self, event: Event) -> None:
         """Call every listener of the event's class. What a listener publishes goes out after this event.

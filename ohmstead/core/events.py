@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ohmstead.core.model import DeviceStatus, Prices, Row, Series, State
+from ohmstead.core.model import Cell, DeviceStatus, Prices, Row, Series, State
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -26,6 +26,14 @@ class StateReported(Event, frozen=True, gc=False):
 
     new: State
     old: State
+
+
+class StateNoted(Event, frozen=True, gc=False):
+    """The live state of a series advanced, and to what its cell's band does not hold: whoever set the band wants to hear of it."""
+
+    new: State
+    old: State | None
+    cell: Cell
 
 
 class ReadingsStored(Event, frozen=True):
@@ -115,6 +123,16 @@ class OperationDone(Event, frozen=True):
     path: Mapping[str, str]
     status: int
     address: str
+
+
+class CommandBegun(Event, frozen=True):
+    """Somebody tells a device something; CommandDone says what came of it."""
+
+    device: str
+    capability: str
+    quantity: str | None
+    value: float | str
+    who: str
 
 
 class CommandDone(Event, frozen=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -24,8 +23,7 @@ def is_slug(text: str) -> bool:
     return SLUG.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What a device says of one quantity, in the quantity's canonical unit.
 
     `at` is aware; None means now. `device` is None for the device whose stream yields it, else the id of one behind
@@ -48,8 +46,7 @@ class Reading:
                 raise ValueError(f"{self.quantity}: time without a zone: {at.isoformat()}")
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceInfo:
+class DeviceInfo(msgspec.Struct, frozen=True):
     """A device that a gateway announces, or what a device says of itself (`id` None: the one whose stream it is).
 
     `quiet_s` is for how long its kind is silent while all is well, for those that speak seldom.
@@ -89,8 +86,7 @@ def _short(number: Decimal) -> str:
     return text if len(text) <= 40 else text[:37] + "…"
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(msgspec.Struct, frozen=True):
     """What a kWh costs from `start` up to `end`, both aware, exactly, in the currency of its `Prices`.
 
     It may be negative. ValueError for a naive time, an end that is not after the start, and a price that is no number,
@@ -109,8 +105,7 @@ class Price:
         price_units(self.per_kwh)
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(msgspec.Struct, frozen=True):
     """Prices that a feed gives, of one series and in one currency (ISO 4217), none overlapping another.
 
     `series` is None for the one named like the device whose stream yields them. The same again changes nothing; other
@@ -140,8 +135,7 @@ class DeviceStatus(StrEnum):
     DECOMMISSIONED = "decommissioned"  # gone for good; its history stays
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """What a device says of its own health: online, offline or error; `device` as in Reading."""
 
     status: DeviceStatus
@@ -151,8 +145,7 @@ class Status:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """What a device is to do. `capability` is "switch" (value "on" or "off") or "set" (a quantity and its value)."""
 
     device: str
@@ -204,6 +197,19 @@ class State(msgspec.Struct, frozen=True, gc=False):
     restored: bool = False
 
 
+class Cell:
+    """Where the live state of one series is kept, and its band: the numbers from `low` to `high` that nobody has to hear of.
+
+    Whoever watches sets the band; it begins as one that holds nothing.
+    """
+
+    __slots__ = ("high", "low", "state")
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.low, self.high = math.inf, -math.inf
+
+
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One reading on its way to storage. `from_ms` is the start of a delta's period and None for the others."""
 
@@ -238,8 +244,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     device: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(msgspec.Struct, frozen=True):
     """Who asks. `scopes` are what they may do; `device` restricts a device's own secret to that device."""
 
     id: str
@@ -254,8 +259,7 @@ class Person:
 OFFLINE_AFTER_S = 120.0  # unless somebody says otherwise
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(msgspec.Struct, frozen=True):
     """A physical thing as the registry knows it; its live status and times are beside it, not in it."""
 
     id: str
@@ -268,7 +272,7 @@ class Device:
     serial: str | None = None
     via: str | None = None
     tags: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
     offline_after_s: float = OFFLINE_AFTER_S
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = msgspec.field(default_factory=dict)
     origin: str = "api"  # yaml (read-only over the API), api, or auto

@@ -20,10 +20,11 @@ or v > y + h. Only `equals` and `differs` compare texts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from decimal import Decimal
+from math import inf, nextafter
 from typing import Any
 
+import msgspec
 import voluptuous as vol
 
 from ohmstead.core import amount
@@ -40,8 +41,7 @@ MOST = Decimal(10) ** 12
 TEXT_MOST = 200  # letters
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True):
     """`word` of SYMBOLS, the threshold, and the upper end of a between.
 
     Once met, it is over when a value is less than `clear_below` or greater than `clear_above`; with neither, when a
@@ -75,15 +75,36 @@ class Comparison:
             return lambda v: v > high
         return lambda v: not enters(v)
 
+    def band(self, met: bool, value: float) -> tuple[float, float]:
+        """The numbers on this side of its thresholds, both ends included, that change nothing while it is `met` or not.
+
+        `value` tells the side where there are two. Only of a comparison of numbers.
+        """
+        if met and not (self.clear_below is None and self.clear_above is None):
+            return _or(self.clear_below, -inf), _or(self.clear_above, inf)
+        low, high = self._span()
+        if met != (self.word == "differs"):
+            return low, high
+        return (-inf, nextafter(low, -inf)) if value < low else (nextafter(high, inf), inf)
+
+    def _span(self) -> tuple[float, float]:
+        """From the least number that meets it to the greatest; of `differs`, those that do not."""
+        x: Any = self.value
+        if self.word in RISING:
+            return (nextafter(x, inf) if self.word == "above" else x), inf
+        if self.word in FALLING:
+            return -inf, (nextafter(x, -inf) if self.word == "below" else x)
+        return x, _or(self.high, x)
+
     def fit(self, kind: Kind) -> Comparison:
         """The same for values of that kind of quantity. ValueError where it cannot be, with what would be right."""
         if kind is Kind.TEXT:
             if self.word not in ("equals", "differs"):
                 raise ValueError(f"{self.word} compares numbers, and this quantity is a text; use equals or differs")
-            return replace(self, value=shown(self.value))
+            return msgspec.structs.replace(self, value=shown(self.value))
         if isinstance(self.value, str):
             try:
-                return replace(self, value=float(amount.number(self.value)))
+                return msgspec.structs.replace(self, value=float(amount.number(self.value)))
             except ValueError as error:
                 raise ValueError(f"{self.word}: this quantity is a number, and {error}") from None
         return self
@@ -97,6 +118,10 @@ class Comparison:
     def __str__(self) -> str:
         words = self.word.replace("_", " ")
         return f"{words} {shown(self.value)}" + (f" and {shown(self.high)}" if self.high is not None else "")
+
+
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value
 
 
 def shown(value: Value) -> str:

@@ -9,6 +9,7 @@ comparison itself must hold; once on, only what ends it (see compare.py) turns i
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import msgspec
@@ -35,22 +36,31 @@ Turned = Callable[[Turn], object]
 Waits = Callable[["Gate"], object]
 
 
+NONE = inf, -inf  # a band that holds nothing
+
+
 def _always(value: Any) -> bool:
     return True
+
+
+def _nothing() -> None:
+    pass
 
 
 class Gate:
     """A plain callable for readings; one that changes nothing costs a call of the comparison.
 
     `turned` is told of every turn, at once. `waits` is told when it begins to wait. `doubtful`: it waited before a
-    restart, so the first reading may say that it was over while nobody listened.
+    restart, so the first reading may say that it was over while nobody listened. `stirred` is called whenever `band`
+    has become another.
     """
 
-    __slots__ = ("_enters", "_leaves", "_test", "_turned", "_waits", "armed", "deadline", "doubtful", "for_ms", "key", "on", "since_ms",
-                 "value")  # fmt: skip
+    __slots__ = ("_comparison", "_enters", "_leaves", "_test", "_turned", "_waits", "armed", "deadline", "doubtful", "for_ms", "key", "on",
+                 "since_ms", "stirred", "value")  # fmt: skip
 
     def __init__(self, key: str, comparison: Comparison, turned: Turned, for_ms: int = 0, waits: Waits | None = None) -> None:
         self.key, self.for_ms = key, for_ms
+        self._comparison = comparison
         self._enters, self._leaves, self._turned, self._waits = comparison.enters(), comparison.leaves(), turned, waits
         self._test: Test = self._enters
         self.on = False
@@ -59,11 +69,18 @@ class Gate:
         self.doubtful = False
         self.deadline: float | None = None  # for whoever waits: monotonic time at which it rings
         self.armed: float | None = None
+        self.stirred: Callable[[], object] = _nothing
 
     @property
     def waiting(self) -> bool:
         """Whether it holds, and not yet for long enough."""
         return self.since_ms is not None and not self.on
+
+    def band(self, value: Value) -> tuple[float, float]:
+        """The numbers around the latest value, both ends included, that change nothing; the first is greater where there are none."""
+        if self.waiting or isinstance(value, str) or isinstance(self._comparison.value, str):
+            return NONE
+        return self._comparison.band(self.on, value)
 
     def __call__(self, new: State, old: State | None = None) -> None:
         """Take a live state that advanced."""
@@ -84,13 +101,19 @@ class Gate:
         """Stand as it did before a restart; nothing is told."""
         self.since_ms, self.on, self.value = since_ms, on, value
         self.doubtful = not on
-        self._test = self._leaves if on else _always
+        self._feel(self._leaves if on else _always)
         if not on and self._waits is not None:
             self._waits(self)
 
     def reset(self) -> None:
         """Off, without telling: the next value that meets it turns it on again."""
-        self.on, self.since_ms, self._test = False, None, self._enters
+        self.on, self.since_ms = False, None
+        self._feel(self._enters)
+
+    def _feel(self, test: Test) -> None:
+        """From now on only a value that passes this changes anything."""
+        self._test = test
+        self.stirred()
 
     def _take(self, value: Value, at_ms: int) -> None:
         if self.on:
@@ -105,7 +128,7 @@ class Gate:
         if not self.for_ms:
             self._turn_on(at_ms)
             return
-        self._test = _always
+        self._feel(_always)
         if self._waits is not None:
             self._waits(self)
 
@@ -123,7 +146,8 @@ class Gate:
 
     def _turn_on(self, at_ms: int) -> None:
         assert self.since_ms is not None
-        self.on, self._test = True, self._leaves
+        self.on = True
+        self._feel(self._leaves)
         self._turned(Turn(self.key, True, self.value, at_ms, self.since_ms))
 
     def _turn_off(self, value: Value, at_ms: int) -> None:

@@ -1,9 +1,12 @@
-"""The index from a series to what watches it, so that a reading costs only the rules of its own series.
+"""The index from a series to what watches it, so that a reading costs only the rules of its own series, and mostly not even those.
 
 Watchers are plain callables of the new state and the one before. They hear of what moves a live state and of nothing
 else: late and imported readings move none, and states that come back after a restart fire nothing. Gates (gate.py) are
 watchers that a comparison and a duration make; those that wait have a deadline on the clock and a row in the database,
 so that half a duration outlives a restart. Deadlines are monotonic: setting the clock moves none.
+
+Of a series that only gates watch, a reading between two of their thresholds decides nothing. That band is set in the
+series' cell, where a reading within it costs two comparisons, however many gates there are.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,11 +22,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
 from ohmstead.core.durations import Durations
-from ohmstead.core.events import StateChanged, StateReported
-from ohmstead.core.model import Series, State
+from ohmstead.core.events import StateNoted
+from ohmstead.core.model import Cell, Series, State
 from ohmstead.core.supervise import Task
-from ohmstead.plugins.rules.compare import Comparison
-from ohmstead.plugins.rules.gate import Gate, Turn, Turned
+from ohmstead.plugins.rules.compare import Comparison, Value
+from ohmstead.plugins.rules.gate import NONE, Gate, Turn, Turned
 from ohmstead.plugins.rules.gate_book import GateBook, Kept
 
 if TYPE_CHECKING:
@@ -31,9 +35,41 @@ if TYPE_CHECKING:
 Watcher = Callable[[State, State | None], object]
 Unwatch = Callable[[], None]
 
-SAMPLE = 64  # one of so many readings is timed
+SAMPLE = 64  # one of so many readings that leave their bands is timed
 TICK_S = 0.5  # how late a deadline may ring, and a gate that waits be written
 SETTLE_S = 1.0  # a reading that was late has this long to be followed by those after it
+
+
+class Place:
+    """One address: who watches it, and the cell of its live state once there is one."""
+
+    __slots__ = ("cell", "watchers")
+
+    def __init__(self) -> None:
+        self.watchers: tuple[Watcher, ...] = ()
+        self.cell: Cell | None = None
+
+    def tell(self, new: State, old: State | None) -> None:
+        """Let everybody look, then set the band of all."""
+        for watcher in self.watchers:
+            watcher(new, old)
+        self.fit(new.value)
+
+    def fit(self, value: Value) -> None:
+        """Set the band within which none of the watchers has anything to do."""
+        low, high = -inf, inf
+        for watcher in self.watchers:
+            least, most = watcher.band(value) if isinstance(watcher, Gate) else NONE
+            low, high = max(low, least), min(high, most)
+            if low > high:
+                break
+        if self.cell is not None:
+            self.cell.low, self.cell.high = low, high
+
+    def stir(self) -> None:
+        """Hear of the next reading, whatever it says: it sets the band anew."""
+        if self.cell is not None:
+            self.cell.low, self.cell.high = NONE
 
 
 class Watches:
@@ -42,9 +78,8 @@ class Watches:
     def __init__(self, clock: Clock, storage: Storage | None = None) -> None:
         self._clock, self._storage = clock, storage
         self._book = GateBook(storage.tenant_id if storage is not None else 0)
-        self._by_address: dict[str, list[Watcher]] = {}
-        self._by_series: dict[Series, tuple[Watcher, ...]] = {}  # what was looked up, so that no address is put together again
-        self._known: dict[str, Series] = {}
+        self._by_address: dict[str, Place] = {}
+        self._by_series: dict[Series, Place] = {}  # what was looked up, so that no address is put together again
         self._gates: dict[str, Gate] = {}
         self._heap: list[tuple[float, int, Gate]] = []
         self._count = 0
@@ -54,46 +89,42 @@ class Watches:
         self._until_sample = 1
 
     def __len__(self) -> int:
-        return sum(map(len, self._by_address.values()))
+        return sum(len(place.watchers) for place in self._by_address.values())
 
     def listen(self, bus: Bus) -> None:
-        """Hear of every live state that advances, from now on."""
-        bus.subscribe(StateChanged, self.moved)
-        bus.subscribe(StateReported, self.moved)
+        """Hear of every live state that leaves its band, from now on."""
+        bus.subscribe(StateNoted, self.noted)
 
-    def moved(self, event: StateChanged | StateReported) -> None:
+    def noted(self, event: StateNoted) -> None:
         """Tell whoever watches the series."""
-        new = event.new
-        watchers = self._by_series.get(new.series)
-        if watchers is None:
-            watchers = self._look_up(new.series)
+        place = self._by_series.get(event.new.series)
+        if place is None or place.cell is not event.cell:
+            place = self._meet(event)
         self._until_sample -= 1
         if self._until_sample:
-            for watcher in watchers:
-                watcher(new, event.old)
+            place.tell(event.new, event.old)
         else:
-            self._sample(event, watchers)
+            self._sample(event, place)
 
-    def _sample(self, event: StateChanged | StateReported, watchers: tuple[Watcher, ...]) -> None:
+    def _sample(self, event: StateNoted, place: Place) -> None:
         """The same, timed: clocks cost more than comparisons."""
         began = time.perf_counter()
-        for watcher in watchers:
-            watcher(event.new, event.old)
+        place.tell(event.new, event.old)
         self.durations.add(time.perf_counter() - began)
         self._until_sample = SAMPLE
 
     def watch(self, address: str, watcher: Watcher) -> Unwatch:
         """Tell `watcher` of every advance of `device.quantity`, which need not exist yet, until the returned function is called."""
-        self._by_address.setdefault(address, []).append(watcher)
-        self._changed(address)
+        place = self._by_address.setdefault(address, Place())
+        place.watchers = (*place.watchers, watcher)
+        place.stir()
+        if isinstance(watcher, Gate):
+            watcher.stirred = place.stir
 
         def unwatch() -> None:
-            rest = self._by_address.get(address, [])
-            if watcher in rest:
-                rest.remove(watcher)
-                self._changed(address)
-            if not rest:
-                self._by_address.pop(address, None)
+            place.watchers = tuple(other for other in place.watchers if other is not watcher)
+            if not place.watchers and place.cell is None and self._by_address.get(address) is place:
+                del self._by_address[address]
 
         return unwatch
 
@@ -223,16 +254,13 @@ class Watches:
         else:
             self._kept[key] = kept
 
-    def _look_up(self, series: Series) -> tuple[Watcher, ...]:
-        address = series.address
-        before = self._known.get(address)
-        if before is not None:
-            self._by_series.pop(before, None)  # its device left and came back
-        self._known[address] = series
-        found = self._by_series[series] = tuple(self._by_address.get(address, ()))
-        return found
-
-    def _changed(self, address: str) -> None:
-        series = self._known.pop(address, None)
-        if series is not None:
-            self._by_series.pop(series, None)
+    def _meet(self, event: StateNoted) -> Place:
+        """Find the place of a cell that was not heard of before."""
+        series = event.new.series
+        place = self._by_address.setdefault(series.address, Place())
+        if place.cell is not None:
+            self._by_series.pop(place.cell.state.series, None)  # its device left and came back
+            place.stir()
+        place.cell = event.cell
+        self._by_series[series] = place
+        return place

@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import ManualClock
+from ohmstead.core.events import StateNoted
 from ohmstead.core.model import Series
 from ohmstead.core.quantity import Kind, Quantity
 from ohmstead.core.states import States
@@ -104,6 +107,59 @@ def test_late_readings_move_nothing() -> None:
     states.set(series, 1.0, 100, 100)
     states.set(series, 99.0, 50, 101)
     assert calls == [1.0]
+
+
+def test_what_lies_between_the_thresholds_is_not_even_heard() -> None:
+    watches, bus, heard, turns = Watches(ManualClock()), Bus(), [], []
+    bus.subscribe(StateNoted, lambda event: heard.append(event.new.value))
+    watches.listen(bus)
+    states, series = States(bus), Series("D1", POWER)
+    for number, comparison in enumerate((ABOVE, Comparison("below", 10.0), Comparison("between", 20.0, 30.0))):
+        watches.watch("D1.power", watches.gate(str(number), comparison, lambda turn: turns.append((turn.key, turn.on))))
+    for at_ms, value in enumerate([40.0, 41.0, 50.0, 50.1, 90.0, 50.0, 30.5, 30.0, 25.0, 20.0, 5.0, 40.0, 41.0]):
+        states.set(series, value, at_ms, at_ms)
+    assert heard == [40.0, 50.1, 50.0, 30.0, 5.0, 40.0]
+    assert turns == [("0", True), ("0", False), ("2", True), ("1", True), ("2", False), ("1", False)]
+
+
+NUMBERS = st.sampled_from([-2.0, -1.0, -0.0, 0.0, 5e-324, 1.0, 2.0, 3.0])
+COMPARISONS = st.one_of(
+    st.builds(Comparison, st.sampled_from(["above", "at_least", "below", "at_most", "equals", "differs"]), NUMBERS),
+    st.builds(lambda low: Comparison("between", low, low + 1), NUMBERS),
+    st.builds(lambda x, by: Comparison("above", x, clear_below=x - by), NUMBERS, st.sampled_from([0.0, 1.0])),
+    st.builds(lambda x, by: Comparison("at_most", x, clear_above=x + by), NUMBERS, st.sampled_from([0.0, 1.0])),
+    st.builds(lambda x: Comparison("between", x, x + 1, x - 1, x + 2), NUMBERS),
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(COMPARISONS, st.sampled_from([0, 2])), max_size=4), st.lists(NUMBERS, max_size=25))
+def test_bands_change_nothing_of_what_gates_decide(stated: list[tuple[Comparison, int]], values: list[float]) -> None:
+    watches, bus = Watches(ManualClock()), Bus()
+    watches.listen(bus)
+    states, series, told, plain = States(bus), Series("D1", POWER), list[Turn](), list[Turn]()
+    gates = [Gate(str(number), comparison, plain.append, for_ms) for number, (comparison, for_ms) in enumerate(stated)]
+    for number, (comparison, for_ms) in enumerate(stated):
+        watches.watch("D1.power", watches.gate(str(number), comparison, told.append, for_ms))
+    for at_ms, value in enumerate(values):
+        states.set(series, value, at_ms, at_ms)
+        for gate in gates:
+            gate.look(value, at_ms)
+    assert told == plain
+
+
+def test_a_gate_that_is_changed_from_outside_hears_the_next_reading() -> None:
+    watches, bus, turns = Watches(ManualClock()), Bus(), []
+    watches.listen(bus)
+    states, series = States(bus), Series("D1", POWER)
+    gate = watches.gate("k", ABOVE, lambda turn: turns.append(turn.on))
+    watches.watch("D1.power", gate)
+    states.set(series, 60.0, 1, 1)
+    gate.reset()
+    states.set(series, 61.0, 2, 2)
+    gate.look(40.0, 3)
+    states.set(series, 62.0, 4, 4)
+    assert turns == [True, True, False, True]
 
 
 async def test_a_value_that_holds_without_another_reading_rings(room: Room) -> None:
