@@ -126,6 +126,29 @@ async def test_made_over_the_api_and_called_by_a_webhook(hub: Callable[..., Runn
     assert house.stop() == 0
 
 
+async def test_loops_through_the_broker_and_through_a_webhook_are_cut(hub: Callable[..., RunningHub]) -> None:
+    secret, port = "kV3pZ9xQ2mW7tR5yB8nC4d", free_port()
+    house = hub(f"""
+mqtt: {{broker: embedded, port: {port}}}
+automations:
+  echo: {{trigger: [{{mqtt: loop/+}}], action: [{{mqtt: {{topic: loop/x, payload: again}}}}], mode: queued}}
+""")
+    await house.start()
+    calls = {"http": {"url": f"{house.url}/api/v1/webhooks/{secret}", "json": {}}}
+    await post(house, "/automations", {"id": "door", "trigger": {"webhook": secret}, "action": calls, "mode": "parallel"})
+    await post(house, "/automations", {"id": "begin", "action": {"mqtt": {"topic": "loop/x"}}})
+    await post(house, "/automations/begin/run")
+    await post(house, f"/webhooks/{secret}")
+    until = time.monotonic() + 15
+    while house.log.read_text().count("automations set each other off without end") < 2:
+        assert time.monotonic() < until, await house.get("/automations")
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
+    counts = {each["id"]: each["count"] for each in await house.get("/automations")}
+    assert counts == {"begin": 1, "door": 10, "echo": 9}
+    assert house.stop() == 0
+
+
 SIREN = """
 import threading
 import voluptuous as vol

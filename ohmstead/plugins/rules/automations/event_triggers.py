@@ -30,8 +30,13 @@ STATUSES = tuple(status.value for status in DeviceStatus)
 
 
 def event_names() -> dict[str, type[Event]]:
-    """The events that can set something off, by name."""
-    return {each.__name__: each for each in sorted(Event.__subclasses__(), key=lambda each: each.__name__) if each.__name__ not in TOO_MANY}
+    """The events that can set something off, by name: those that are published, and not what they have in common."""
+    found, rest = dict[str, type[Event]](), [Event]
+    while rest:
+        below = rest.pop().__subclasses__()
+        rest += below
+        found |= {each.__name__: each for each in below if not each.__subclasses__() and each.__name__ not in TOO_MANY}
+    return dict(sorted(found.items()))
 
 
 def event(value: Any) -> str:

@@ -17,6 +17,7 @@ from ohmstead.core.model import DeviceStatus, Series
 from ohmstead.core.quantity import Kind, Quantity
 from ohmstead.plugins.rules.automations import sun
 from ohmstead.plugins.rules.automations.timers import Timers
+from ohmstead.plugins.rules.events import AlertTriggered
 from tests.fakes.automated_house import AutomatedHouse
 
 SECRET = "aaBBccDDeeFFggHHiiJJkkLL"
@@ -137,7 +138,11 @@ async def test_devices_events_and_prices(home: AutomatedHouse) -> None:
     await home.begin(
         a=marks({"device": "m", "status": "offline", "for": "5m"}),
         b=marks({"event": "PluginQuarantined", "where": {"plugin": "bad"}}),
+        c=marks({"event": "AlertTriggered", "where": {"rule": "hot"}}),
     )
+    for rule in ("cold", "hot"):
+        home.bus.publish(AlertTriggered(7, rule, "m.temperature", "m", "high", "Too hot", None, None))
+    assert home.results("c") == ["done"]
     for status in (DeviceStatus.ONLINE, DeviceStatus.OFFLINE):
         home.bus.publish(DeviceStatusChanged("m", DeviceStatus.UNKNOWN, status, "said so", home.clock.now_ms()))
     await home.clock.advance(290)
