@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -169,8 +170,8 @@ class Agenda:
 
 def _grouped(tracks: Sequence[Track], by: str) -> dict[int, list[Track]]:
     found: dict[int, list[Track]] = {}
-    for track in tracks:
-        found.setdefault(getattr(track, by), []).append(track)
+    for key, track in zip(map(attrgetter(by), tracks), tracks, strict=True):
+        found.setdefault(key, []).append(track)
     return found
 
 

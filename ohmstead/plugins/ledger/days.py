@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
@@ -90,9 +92,14 @@ def _columns(day: Said | None, slot_ms: int, count: int) -> tuple[bytes, bytes, 
 
 
 def _source(cover: bytes, count: int, layer: int) -> bytes:
-    every = array_of("i", [cover])
-    parts = zip(every[:count], every[count : 2 * count], every[2 * count :], strict=True)
-    return bytes(layer if one or other or third else 0 for one, other, third in parts)
+    part = 4 * count
+    covered = _either(cover[:part], cover[part : 2 * part], cover[2 * part :])
+    return _either(*(covered[byte::4] for byte in range(4))).translate(bytes(1) + bytes([layer]) * 255)
+
+
+def _either(*columns: bytes) -> bytes:
+    """Bytes that are 0 where those of all columns are."""
+    return reduce(or_, map(int.from_bytes, columns)).to_bytes(len(columns[0]))
 
 
 def _full(slot_ms: int) -> array[int]:

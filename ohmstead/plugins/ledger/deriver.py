@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REST_S, LONGEST_REST_S = 1.0, 3.0  # between two rounds, as long as one took: readings that come meanwhile share the next
-ALONE = 4  # portions in one transaction while readings wait: more than may have come in meanwhile
 ARCHIVED = 10  # tracks of a portion whose readings are archived
 
 Touched = Sequence[tuple[str, int, int]]
@@ -167,17 +166,14 @@ class Deriver:
         return portion.reached(after), await self._storage.write(lambda tx: self._write(tx, portion))
 
     async def _alone(self, after: int) -> tuple[int | None, Touched]:
-        """Some portions in the writer's time: readings wait, and those who send them are slowed to what can be derived."""
+        """The same in the writer's time: readings wait, and those who send them are slowed to what can be derived.
+
+        One portion in a transaction: more would hold up senders until they give up.
+        """
 
         async def work(tx: AsyncConnection) -> tuple[int | None, Touched]:
-            reached, touched = after, list[tuple[str, int, int]]()
-            for _ in range(ALONE):
-                portion = await self._derive(tx, reached)
-                if portion is None:
-                    return None, touched
-                reached = portion.reached(reached)
-                touched += await self._write(tx, portion)
-            return reached, touched
+            portion = await self._derive(tx, after)
+            return (None, ()) if portion is None else (portion.reached(after), await self._write(tx, portion))
 
         done: tuple[int | None, Touched] = await self._storage.write(work)
         return done

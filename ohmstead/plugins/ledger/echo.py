@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
@@ -139,18 +139,21 @@ class Echo:
             if point is None:
                 await self._forget(tx, key)
                 continue
-            found += [Change(point, span) for span in merged(changed.get(key, ()))]
             for span in merged(laid.get(key, ())):
                 found += await self._sweep(tx, point, span)
+            below = [Change(point, span) for span in merged(changed.get(key, ()))]
+            found += [change for change in below if not _known(change, found)]
         return found
 
     async def _sweep(self, tx: AsyncConnection, point: MeterPoint, span: Span) -> list[Change]:
         """As much of a span as there is anything stored of, and a transaction takes; the rest is marked."""
-        low, high = await self.extent(tx, point)
+        stored = await self._stored(tx, point)
+        low, high = _extent(stored)
         low, high = max(span[0], low), min(span[1], high)
         if low + MOST_MS < high:
             await self._marks.point(tx, point.key, low + MOST_MS, high, Reach.LAYERS)
-        return [Change(point, (low, min(high, low + MOST_MS)), sweep=True)] if low < high else []
+        above = any(at is not None for row in stored for at in row[1:5])  # a meter point that is new has tracks alone: nothing to sweep
+        return [Change(point, (low, min(high, low + MOST_MS)), sweep=above)] if low < high else []
 
     async def _forget(self, tx: AsyncConnection, key: int) -> None:
         """Delete what is left of a meter point that is gone."""
@@ -159,14 +162,12 @@ class Echo:
 
     async def extent(self, tx: AsyncConnection, point: MeterPoint) -> Span:
         """Where anything is stored of a meter point, or of what it is computed from."""
-        keys = {self._points.get(slug).key for slug, _ in self._points.composition(point.id)} | {point.key}
-        found = [await self._stored(tx, key) for key in keys]
-        return min(low for low, _ in found), max(high for _, high in found)
+        return _extent(await self._stored(tx, point))
 
-    async def _stored(self, tx: AsyncConnection, key: int) -> Span:
-        row = (await tx.execute(_EXTENT, {"point": key})).one()
-        low = min([LATEST_MS, *(at for at in row[:5] if at is not None)])
-        return low, max([EARLIEST_MS, *(at for at in row[5:] if at is not None)])
+    async def _stored(self, tx: AsyncConnection, point: MeterPoint) -> list[Row[Any]]:
+        """Of it and of each of its parts: where the first and the last begin and end of what is stored in each table."""
+        keys = {self._points.get(slug).key for slug, _ in self._points.composition(point.id)} | {point.key}
+        return [(await tx.execute(_EXTENT, {"point": key})).one() for key in keys]
 
     async def _lay(
         self, tx: AsyncConnection, changes: Sequence[Change], tracks: Sequence[Track], resolver: Resolver, bounds: Bounds, grid: Grid
@@ -296,6 +297,11 @@ class Echo:
             rolls = [roll for _, roll in some.values()]
             days = await resolver.days(tx, [(change.point, roll.utc_days()) for change, roll in some.values()])
             await self.rolling.write(tx, rolls, days, grid)
+
+
+def _extent(stored: Iterable[Row[Any]]) -> Span:
+    lows = [at for row in stored for at in row[:5] if at is not None]
+    return min(lows, default=LATEST_MS), max((at for row in stored for at in row[5:] if at is not None), default=EARLIEST_MS)
 
 
 def _known(change: Change, done: Iterable[Change]) -> bool:

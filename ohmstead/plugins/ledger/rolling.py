@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.days import Said, sheets
 from ohmstead.plugins.ledger.lists import delete
-from ohmstead.plugins.ledger.rollups import COLUMNS, RESOLUTIONS, Rollup, gather, hours
+from ohmstead.plugins.ledger.rollups import COLUMNS, QUARTER_MS, RESOLUTIONS, Rollup, gather, hours
 from ohmstead.plugins.ledger.slots import DAY_MS, HOUR_MS, Grid, local
 
 if TYPE_CHECKING:
@@ -36,11 +37,13 @@ class Roll(msgspec.Struct):
     span: Span
     sweep: bool = False
     made: dict[str, list[Rollup]] = msgspec.field(default_factory=dict)
-    spans: dict[str, list[Span]] = msgspec.field(default_factory=dict)  # those that were looked at
+    spans: dict[str, tuple[Span, ...]] = msgspec.field(default_factory=dict)  # those that were looked at
 
     def __post_init__(self) -> None:
+        start_ms, end_ms = self.span
+        quarters = start_ms - start_ms % QUARTER_MS, end_ms + -end_ms % QUARTER_MS  # no local span begins within one
         for resolution in RESOLUTIONS:
-            self.spans[resolution] = list(local(resolution, self.zone, *self.span))
+            self.spans[resolution] = _spans(resolution, self.zone, *quarters)
 
     def whole(self, resolution: str) -> Span:
         """From the beginning of the first to the end of the last."""
@@ -103,6 +106,11 @@ class Rolling:
         await tx.execute(text("DELETE FROM energy_rollups WHERE point_id = :point"), {"point": point})
 
 
+@lru_cache(256)  # what changes in a thousand meter points mostly lies in the same quarter of an hour
+def _spans(resolution: str, zone: ZoneInfo, start_ms: int, end_ms: int) -> tuple[Span, ...]:
+    return tuple(local(resolution, zone, start_ms, end_ms))
+
+
 def _hours(rolls: Sequence[Roll], days: Sequence[Mapping[int, Said]], grid: Grid) -> None:
     for roll, some in zip(rolls, days, strict=True):
         roll.hours(some, grid)
@@ -111,7 +119,7 @@ def _hours(rolls: Sequence[Roll], days: Sequence[Mapping[int, Said]], grid: Grid
 def _rows(roll: Roll) -> Iterable[tuple[Any, ...]]:
     for resolution, found in roll.made.items():
         for each in found:
-            yield (roll.point, resolution, *(getattr(each, name) for name in COLUMNS))
+            yield (roll.point, resolution, *msgspec.structs.astuple(each))
 
 
 def _start(rollup: Rollup) -> int:
