@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from ohmstead.core.clock import iso
+from ohmstead.core.events import Announced
 from ohmstead.core.route import Call, Reply, Route
 from tests.web.house import House
 
@@ -33,6 +34,7 @@ class Answers:
     def __init__(self) -> None:
         self.house: House | None = None
         self.random = random.Random(7)
+        self.alerts: dict[int, Any] = {}
 
     async def devices(self, call: Call) -> Any:
         return DEVICES
@@ -44,6 +46,25 @@ class Answers:
              "changed": iso(s.changed_ms), "reported": iso(s.reported_ms), "restored": s.restored}
             for s in self.house.hub.states
         ]  # fmt: skip
+
+    async def listed(self, call: Call) -> Any:
+        return list(self.alerts.values())
+
+    async def acknowledge(self, call: Call) -> Any:
+        return self.alert(int(call.path["id"]), status="acknowledged", acknowledged_by="owner")
+
+    async def automations(self, call: Call) -> Any:
+        plain = {"description": None, "enabled": True, "running": 0, "last_triggered": None, "last_result": None}
+        return [{"id": "car", **plain, "name": "Charge the car", "running": 1}, {"id": "shed", **plain, "name": "Shed load", "last_result": "failed"}]
+
+    def alert(self, id_: int, **facts: Any) -> Any:
+        """An alert takes a step, and the live socket says so."""
+        assert self.house
+        before = {"id": id_, "severity": "high", "status": "triggered", "title": f"Alert <i>{id_}</i>", "message": "It is 54 °C.",
+                  "acknowledged_by": None, "triggered": iso(self.house.hub.clock.now_ms())}  # fmt: skip
+        self.alerts[id_] = {**self.alerts.get(id_, before), **facts}
+        self.house.hub.bus.publish(Announced("ALERT", f"{id_}.{self.alerts[id_]['status']}", "D1", self.alerts[id_]))
+        return self.alerts[id_]
 
     async def readings(self, call: Call) -> Any:
         assert self.house
@@ -68,6 +89,9 @@ class Answers:
             Route("GET", "/devices", self.devices, "read", "Devices"),
             Route("GET", "/states", self.states, "read", "States"),
             Route("GET", "/devices/{id}/energy/readings", self.readings, "read", "Readings"),
+            Route("GET", "/alerts", self.listed, "read", "Alerts"),
+            Route("GET", "/automations", self.automations, "read", "Automations"),
+            Route("POST", "/alerts/{id}/acknowledge", self.acknowledge, "write", "Acknowledge"),
         ]
 
 

@@ -16,8 +16,12 @@ PICTURES = os.environ.get("OHMSTEAD_PICTURES")  # a folder to leave screenshots 
 
 
 @pytest.fixture
-async def house(tmp_path: Path):
-    answers = Answers()
+def answers() -> Answers:
+    return Answers()
+
+
+@pytest.fixture
+async def house(tmp_path: Path, answers: Answers):
     async with House(tmp_path, answers.routes()) as house:
         answers.house = house
         await furnish(house)
@@ -98,6 +102,27 @@ async def test_page(house: House, browser, name: str, size: tuple[int, int], sch
     assert not said, said
     await page.close()
     await context.close()
+
+
+async def test_alerts_and_automations(house: House, answers: Answers, browser) -> None:
+    page = await browser.new_page()
+    answers.alert(1, severity="low")
+    await sign_in(page, house)
+    await shows(page, "#alert-list", "Alert <i>1</i>")
+    answers.alert(2)
+    answers.alert(3, status="suppressed")
+    await shows(page, "#alerts", "2 and 1 that these explain")
+    assert [await each.inner_text() for each in await page.locator("#alert-list b").all()] == ["Alert <i>2</i>", "Alert <i>1</i>"]
+    await picture(page, "alerts")
+    await page.click("#alert-list li:has-text('Alert <i>2</i>') button")
+    await shows(page, "#alert-list", "owner cares")
+    assert await page.locator("#alert-list button").count() == 1
+    for id_ in (1, 2, 3):
+        answers.alert(id_, status="resolved")
+    await page.locator("#alerts").wait_for(state="hidden")
+    await shows(page, "#automation-list", "Charge the car")
+    assert await page.inner_text("#automation-list li:has-text('Shed load') .status") == "failed"
+    await page.close()
 
 
 async def test_wrong_token(house: House, browser) -> None:

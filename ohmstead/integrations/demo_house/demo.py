@@ -55,6 +55,10 @@ contracts:
 # What somebody should be told of. "ohmstead alerts" lists what is wrong, "ohmstead alerts ack 1" takes care of it.
 alerts:
   bulb_overheat: {{device: D1, quantity: temperature, above: 50, clear_below: 47, for: 30s, severity: high, cooldown: 15m, notify: [owner]}}
+
+# What is done by itself: a blueprint that comes with Ohmstead. "ohmstead automations blueprints" lists all of them.
+automations:
+  washer: {{blueprint: washing_machine_finished, inputs: {{plug: plug_washer}}}}
 """
 
 GREETING = """

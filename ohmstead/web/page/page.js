@@ -1,8 +1,10 @@
 // The built-in page: live states by device, and the history of one series. Plain script, no build; everything that
 // comes from outside goes in as textContent.
 
-const $ = (id) => document.getElementById(id);
-const API = "/api/v1";
+import * as alerts from "./alerts.js";
+
+export const $ = (id) => document.getElementById(id);
+export const API = "/api/v1";
 const HOUR = 3600e3;
 const RESOLUTION = { 1: "1m", 6: "1m", 24: "5m", 168: "1h", 720: "1h" };
 const STEP = { "1m": 60e3, "5m": 300e3, "1h": HOUR };
@@ -41,7 +43,7 @@ function shown(value, unit, fixed = false) {
 
 const both = (value, unit) => shown(value, unit).join(" ").trim();
 
-function ago(at) {
+export function ago(at) {
   const s = Math.max(0, Math.round((Date.now() - at) / 1000));
   if (s < 5) return "now";
   if (s < 60) return `${s} s ago`;
@@ -50,7 +52,7 @@ function ago(at) {
   return new Date(at).toLocaleDateString();
 }
 
-function element(tag, className, text) {
+export function element(tag, className, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
   if (text !== undefined) made.textContent = text;
@@ -61,7 +63,7 @@ function element(tag, className, text) {
 
 class Failed extends Error {}
 
-async function get(path, pages = 1) {
+export async function get(path, pages = 1) {
   const found = [];
   for (let cursor = null; pages > 0; pages--) {
     const next = cursor ? `${path}${path.includes("?") ? "&" : "?"}cursor=${encodeURIComponent(cursor)}` : path;
@@ -438,6 +440,7 @@ function connect() {
       wait = 500;
       connection("live", "on");
       load(); // what changed while we were away
+      alerts.load();
     } else if (type === "ENERGY_UPDATE") {
       const fresh = !series.has(`${payload.device}.${payload.quantity}`);
       take(seriesOf(payload.device, payload.quantity), payload.value, Date.parse(payload.at));
@@ -446,6 +449,8 @@ function connect() {
       const fresh = !devices.has(payload.device);
       const device = Object.assign(deviceOf(payload.device), { status: payload.status, reason: payload.reason });
       device.card ? paintDevice(device) : fresh && loadSoon();
+    } else if (type === "ALERT") {
+      alerts.heard(payload);
     }
   };
   socket.onclose = () => {
@@ -474,4 +479,5 @@ $("filter").oninput = filter;
 new ResizeObserver(() => view && Math.abs(view.width - Math.max(280, $("chart").clientWidth)) > 1 && draw()).observe($("chart"));
 setInterval(() => series.forEach((one) => one.row && (one.age.textContent = ago(one.at))), 5000);
 setInterval(loadChart, 60000);
+setInterval(alerts.load, 15000);
 connect();
