@@ -85,8 +85,8 @@ async def introduce(made: House) -> None:
     for device in [*(f"meter-{number:04}" for number in range(METERS)), *(f"probe-{number:04}" for number in range(PROBES))]:
         batch.add(batch.feed(device), "power", 1.0, made.hub.clock.now_ms())
     await made.hub.ingest.store(batch, WAIT_S)
-    await made.parts.ledger.automatic.settle()
-    await made.parts.ledger.caught_up(WAIT_S)
+    await made.parts.money.ledger.automatic.settle()
+    await made.parts.money.ledger.caught_up(WAIT_S)
     await asyncio.sleep(2.0)
 
 

@@ -99,7 +99,7 @@ async def automation_runs(place: Path) -> float:
     """Runs a second: each is set off by a reading, asks a condition, and sets a value, which is stored."""
     yaml = "automations:" + "".join(AUTOMATION.format(n=number) for number in range(AUTOMATIONS))
     async with house(place, yaml) as made:
-        states, found = made.hub.states, made.parts.automating.automations
+        states, found = made.hub.states, made.parts.rules.automations
         battery = Series("battery", made.hub.quantities["soc"])
         meters = _series(AUTOMATIONS)
         at_ms = made.hub.clock.now_ms() - 3_600_000

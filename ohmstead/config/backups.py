@@ -27,7 +27,7 @@ def subject(parts: Parts) -> House:
     """What a backup of this house is made of."""
     from ohmstead.plugins.storage.backup import House
 
-    return House(parts.storage.address, parts.hub.config_dir, parts.hub.data_dir, parts.tables())
+    return House(parts.storage.address, parts.hub.config_dir, parts.hub.data_dir, parts.contributions.tables())
 
 
 class Backups:

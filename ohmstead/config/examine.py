@@ -39,8 +39,8 @@ async def _problems(folder: Path) -> Findings:
     document = load(folder, os.environ)
     given = database(document, folder)
     parts = Parts(folder, given["url"], given["durability"])
-    checked = check(document, parts.discover(), folder)
-    for keys, text in await _references(parts, checked):
+    checked = check(document, parts.contributions.discover(), folder)
+    for keys, text in [*await _references(parts, checked), *await _addresses(parts, checked)]:
         document.wrong(keys, text)
     broken = [Problem(Place(plugin.origin), (), f"plugin {plugin.name} is quarantined: {plugin.quarantined}")
               for plugin in parts.hub.plugins if plugin.quarantined]  # fmt: skip
@@ -62,11 +62,24 @@ async def _references(parts: Parts, checked: Checked) -> list[configured.Problem
     async with AsyncExitStack() as ends:
         lock.take()
         ends.callback(lock.release)
-        await parts.storage.open(parts.tables())
+        await parts.storage.open(parts.contributions.tables())
         ends.push_async_callback(parts.storage.close)
         await parts.devices.open()
-        await parts.automating.automations.open()
+        await parts.rules.automations.open()
         return list(parts.problems(checked))
+
+
+async def _addresses(parts: Parts, checked: Checked) -> list[configured.Problem]:
+    """Addresses that nothing can be sent to. Only looked at here: to know all services takes half a second and 44 MB."""
+    notifiers, account = parts.notifiers, checked.sections["notifications"].get("email")
+    notifiers.routing.gather(parts.hub)
+    stated = [(("people", id_, "notify"), address) for id_, wishes in checked.sections["people"].items()
+              for address in dict.fromkeys(each for some in wishes.get("notify", {}).values() for each in some)]  # fmt: skip
+    stated += [(("notifications", "email"), account)] if account is not None else []
+    try:
+        return [(keys, wrong) for keys, address in stated if (wrong := await notifiers.mistake(address)) is not None]
+    finally:
+        notifiers.close()
 
 
 def json_schema(folder: Path) -> dict[str, Any]:
@@ -76,4 +89,4 @@ def json_schema(folder: Path) -> dict[str, Any]:
 
 async def _json_schema(folder: Path) -> dict[str, Any]:
     logs.set_up({"level": "error"})
-    return whole(Parts(folder, DATABASE, "process").discover())
+    return whole(Parts(folder, DATABASE, "process").contributions.discover())

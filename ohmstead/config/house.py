@@ -65,7 +65,7 @@ class House:
         self.hub = self.parts.hub
         self.hub.plugins.add("house", HouseRoutes(self))
         self.lock = Lock(self.hub.data_dir)
-        self.known: Known = self.parts.discover()
+        self.known: Known = self.parts.contributions.discover()
         self.checked: Checked = check(document, self.known, folder)
         raise_problems(document)
         self._ends = AsyncExitStack()  # what stops the house, in the order opposite to its start
@@ -85,31 +85,16 @@ class House:
 
     async def open(self) -> None:
         """Open the database and take in what it and the configuration say; nothing runs yet. ConfigError, Unavailable."""
-        parts, hub, ends = self.parts, self.hub, self._ends
+        parts = self.parts
         self.lock.take()
-        ends.callback(self.lock.release)
-        ends.push_async_callback(hub.second.stop)
-        ends.push_async_callback(parts.protocols.close)
-        ends.push_async_callback(parts.messaging.stop)  # after the storage: what it commits at last is acknowledged too
-        await parts.storage.open(parts.tables())
-        ends.push_async_callback(parts.storage.close)
-        await parts.audit.open()
-        ends.push_async_callback(parts.audit.close)
-        await parts.devices.open()
-        ends.push_async_callback(parts.devices.close)
-        await parts.people.open()
-        ends.callback(parts.notifiers.close)
-        await parts.tariff_records.open()
-        await parts.ledger.open()
-        await parts.billing.open()
-        await parts.alerting.open()
-        await parts.automating.automations.open()
+        self._ends.callback(self.lock.release)
+        self._ends.push_async_callback(parts.close)
+        await parts.open()
         self.checked = self.check(self.document())
-        hub.connect(parts.storage, parts.devices, parts.protocols.context)
         await configured.apply(parts.devices, self.checked.configured)
         for key in self.known.sections:
             await self.hand(key, self.checked)
-        parts.jobs.reload(hub, self.checked.sections["home"]["time_zone"])
+        parts.jobs.reload(self.hub, self.checked.sections["home"]["time_zone"])
 
     async def start(self) -> None:
         """Run all that is configured, and serve. The house must be open. ConfigError when the web's address is taken."""
@@ -130,7 +115,7 @@ class House:
     def make_web(self, checked: Checked) -> Web:
         """The web server that a configuration asks for, not yet listening."""
         web = make_web(self.parts, checked)
-        self.parts.turn_away_clashes(operation.shape for operation in web.table)
+        self.parts.contributions.turn_away_clashes(operation.shape for operation in web.table)
         web.replace(self.hub.routes())
         return web
 
@@ -144,7 +129,7 @@ class House:
 
     async def hand(self, key: str, checked: Checked) -> None:
         """Give a plugin its part of the YAML, if it asked for it."""
-        await self.parts.hand(self.known.sections[key], checked.sections[key])
+        await self.parts.contributions.hand(self.known.sections[key], checked.sections[key])
 
     async def reload(self) -> Reloaded:
         """Read the configuration again and change what changed; ConfigError with every mistake, and then nothing changes."""
@@ -183,7 +168,7 @@ def make_web(parts: Parts, checked: Checked) -> Web:
     web.metrics.numbers["devices_online"] = lambda: sum(entry.status == "online" for entry in parts.devices)
     web.metrics.numbers["queue_jobs_pending"] = lambda: parts.jobs.pending
     web.metrics.queries = parts.storage.queries
-    web.metrics.alerts, web.metrics.evaluations = parts.alerting.alerts.active, parts.watches.durations
+    web.metrics.alerts, web.metrics.evaluations = parts.rules.alerting.alerts.active, parts.rules.watches.durations
     web.metrics.notifications = parts.notifiers.sender.counts
     parts.support.traffic = lambda: Traffic(*web.metrics.traffic())
     return web

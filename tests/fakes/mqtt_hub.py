@@ -17,12 +17,8 @@ async def main(folder: Path, port: int, protocol: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     parts = Parts(folder, f"sqlite:///{folder}/hub.db", "process")
     hub = parts.hub
-    parts.discover()
-    await parts.storage.open(parts.tables())
-    for room in (parts.audit, parts.devices, parts.people, parts.tariff_records, parts.ledger, parts.billing, parts.alerting,
-                 parts.automating.automations):  # fmt: skip
-        await room.open()
-    hub.connect(parts.storage, parts.devices, parts.protocols.context)
+    parts.contributions.discover()
+    await parts.open()
     hub.routes()
     await hub.start()
     await parts.mqtt.apply(Options("127.0.0.1", port, protocol=protocol))
@@ -34,11 +30,7 @@ async def main(folder: Path, port: int, protocol: int) -> None:
     await stopped.wait()
     parts.mqtt.hold()
     await hub.stop()
-    await parts.devices.close()
-    await parts.audit.close()
-    await parts.storage.close()
-    await parts.mqtt.stop()
-    await parts.protocols.close()
+    await parts.close()
 
 
 if __name__ == "__main__":

@@ -74,8 +74,8 @@ async def store(house: House, device: str, quantity: str, readings: Iterable[tup
     for at_ms, value in readings:
         assert batch.add(feed, quantity, value, at_ms) is None
     await house.hub.ingest.store(batch)
-    await until(lambda: device in house.parts.ledger.points, 10)  # it makes itself
-    await house.parts.ledger.caught_up(20)
+    await until(lambda: device in house.parts.money.ledger.points, 10)  # it makes itself
+    await house.parts.money.ledger.caught_up(20)
 
 
 async def ask(house: House, method: str, path: str, body: Any = None, **query: Any) -> Any:
@@ -109,7 +109,7 @@ async def test_a_month_from_readings_to_the_cent(folder: Path) -> None:
         issued = await ask(house, "POST", "/bills/home-2026-03-01/issue", {})
 
         # a month later the utility settles 5 March, 12:00 to 13:00, at 1.4 kWh: 1 kWh more
-        ledger, known = house.parts.ledger, from_ms(house.hub.clock.now_ms()).isoformat()
+        ledger, known = house.parts.money.ledger, from_ms(house.hub.clock.now_ms()).isoformat()
         begun = await ledger.imports.begin("settled", "grid", "test", "owner")
         number = begun.made.number
         await ledger.imports.add(number, [PeriodRow(at("2026-03-05T12:00"), at("2026-03-05T13:00"), 1_400_000)])

@@ -33,7 +33,7 @@ async def test_every_trace_to_the_cent(tmp_path: Path) -> None:
         await house.start()
         for trace in CORPUS:
             await _measured(house, trace)
-        await house.parts.ledger.caught_up(60)
+        await house.parts.money.ledger.caught_up(60)
         found = {trace.name: await _totals(house, trace) for trace in CORPUS}
     finally:
         await house.stop()
@@ -43,7 +43,7 @@ async def test_every_trace_to_the_cent(tmp_path: Path) -> None:
 
 async def _measured(house: House, trace: traces.Trace) -> None:
     """The readings of a trace under devices of its own, its meter point, and what was imported."""
-    ledger, batch = house.parts.ledger, house.hub.ingest.batch("test", "test", live=False)
+    ledger, batch = house.parts.money.ledger, house.hub.ingest.batch("test", "test", live=False)
     for series, rows in trace.series.items():
         device, _, quantity = series.partition(".")
         feed = batch.feed(f"{trace.name}-{device}"[:64])
@@ -69,7 +69,7 @@ async def _totals(house: House, trace: traces.Trace) -> dict[str, Decimal]:
     first, last = _day(min(trace.slots), zone), _day(max(trace.slots), zone) + timedelta(days=1)
     contract = Contract(point, point, "home", zone.key, "EUR", ((0, ""),), Cycle(Moment(zone.key), dates=(first, last)), (point,))
     [period] = contract.between(0, 1 << 42)
-    biller = house.parts.billing.biller
+    biller = house.parts.money.billing.biller
     return {name: (await biller.under(contract, tariff, period, {})).sheet.total for name, tariff in _tariffs(house).items() if name in trace.cents}
 
 
@@ -79,5 +79,5 @@ def _day(at_ms: int, zone: ZoneInfo) -> date:
 
 def _tariffs(house: House) -> dict[str, Tariff]:
     written = yaml.safe_load((traces.FOLDER / "tariffs.yaml").read_text())
-    tariffs = house.parts.tariffs
+    tariffs = house.parts.money.tariffs
     return {name: tariffs.compiled(name, tariffs.check(options)) for name, options in written.items()}

@@ -20,7 +20,7 @@ def scan(folder: Path, seconds: float) -> list[dict[str, Any]]:
 async def _scan(folder: Path, seconds: float) -> list[dict[str, Any]]:
     logs.set_up({"level": "warning"})
     parts = Parts(folder, DATABASE, "process")
-    known = parts.discover()
+    known = parts.contributions.discover()
     async with parts.protocols as protocols:
         found = await protocols.discovery.scan((integration for integration, _ in known.integrations.values()), seconds)
     return [

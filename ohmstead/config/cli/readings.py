@@ -75,9 +75,9 @@ def importers(folder: Path, into: Into = Into.DEVICES) -> list[Importer]:
     """The readers of files that the house's plugins declare, of those whose rows go there."""
 
     async def collect() -> list[Importer]:
-        parts = Parts(folder, DATABASE, "process")
-        parts.discover()
-        return [importer for importer in parts.importers() if importer.into is into]
+        contributions = Parts(folder, DATABASE, "process").contributions
+        contributions.discover()
+        return [importer for importer in contributions.importers() if importer.into is into]
 
     return asyncio.run(collect())
 

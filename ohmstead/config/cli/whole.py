@@ -63,7 +63,7 @@ def _parts(folder: Path) -> Parts:
 
     async def make() -> Parts:
         parts = Parts(folder, given["url"], given["durability"])
-        parts.discover()
+        parts.contributions.discover()
         return parts
 
     return asyncio.run(make())
