@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from ohmstead.core.bus import Bus
@@ -28,6 +28,7 @@ RAW_LIMIT = 64_000  # bytes of a refused message that are kept
 
 Decoder = Callable[["Batch", str, bytes], None]
 Settled = Callable[[Exception | None], None]
+Offer = tuple["Feed", str, Any, int]  # whose value, of which quantity, and when
 
 
 class Feed:
@@ -93,6 +94,18 @@ class Batch:
         """The feed of a device; Rejected when the house does not take it in. `heard` False: not the device itself spoke just now."""
         return self._ingest.feed(device, self.source, self.now_ms if heard and self.live else None)
 
+    def feeds(self, devices: Iterable[str]) -> list[Feed]:
+        """The same for many devices that were heard just now."""
+        known, found = self._ingest.feeds, []
+        for device in devices:
+            feed = known.get(device)
+            if feed is None or not feed.online or not self.live:
+                feed = self.feed(device)
+            else:
+                feed.heard_ms = self.now_ms
+            found.append(feed)
+        return found
+
     def add(self, feed: Feed, quantity: str, value: Any, at_ms: int | None = None, from_ms: int | None = None) -> str | None:
         """Take one value in its canonical unit; None when it was taken, else the reason it was not.
 
@@ -130,6 +143,23 @@ class Batch:
         else:
             self.rows.append(Row(series, at_ms, value))
         return None
+
+    def add_plain(self, offered: Iterable[Offer]) -> bool:
+        """Take numbers at once, for a fraction of what `add` costs each; False, and none is taken, when it must look at one of them."""
+        rows: list[Row] = []
+        append, latest_ms = rows.append, self._latest_ms
+        for feed, quantity, value, at_ms in offered:
+            series = feed.series.get(quantity)
+            if series is None or not series.plain or not EARLIEST_MS <= at_ms <= latest_ms:
+                return False
+            if value.__class__ is float and series.low <= value <= series.high:
+                append(Row(series, at_ms, value))
+            elif value.__class__ is int and series.low <= value <= series.high:
+                append(Row(series, at_ms, float(value)))
+            else:
+                return False
+        self.rows += rows
+        return True
 
     def _wrong_time(self, at_ms: int) -> str | None:
         """Why an instant is refused that is in the future or before all calendars; None when the clock may be the one that is wrong."""
@@ -189,7 +219,7 @@ class Ingest:
         self.quantities = quantities
         self._store = store
         self._registry = registry
-        self._feeds: dict[str, Feed] = {}
+        self.feeds: dict[str, Feed] = {}
         self.decoders: dict[str, Decoder] = {}
         self.readings = 0
         self.refused = 0
@@ -205,9 +235,9 @@ class Ingest:
 
     def feed(self, device: str, source: str, heard_ms: int | None = None) -> Feed:
         """The feed of a device; Rejected when the registry does not admit it. `heard_ms` says it was heard then."""
-        feed = self._feeds.get(device)
+        feed = self.feeds.get(device)
         if feed is None:
-            feed = self._feeds[device] = self._registry.admit(device, source)
+            feed = self.feeds[device] = self._registry.admit(device, source)
         if heard_ms is not None:
             feed.heard_ms = heard_ms
             if not feed.online:
@@ -216,7 +246,7 @@ class Ingest:
 
     def drop(self, device: str) -> None:
         """Forget a feed, because its device changed or left; the next message asks the registry anew."""
-        self._feeds.pop(device, None)
+        self.feeds.pop(device, None)
 
     def series(self, feed: Feed, quantity: str) -> Series:
         """The series of a device's quantity; Rejected for an unknown quantity or one too many."""

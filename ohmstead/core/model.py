@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ohmstead.core.quantity import Quantity
+from ohmstead.core.quantity import Kind, Quantity
 
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -158,19 +158,24 @@ class Series:
     """One quantity of one device, addressed `device.quantity`.
 
     One object for the life of the house, compared by identity. `key` is the integer that stands for it in storage,
-    None until something of it is stored. `low` and `high` are the range that ingest believes.
+    None until something of it is stored. `low` and `high` are the range that ingest believes; `plain` says that its
+    values are numbers of an instant, within bounds.
     """
 
-    __slots__ = ("device", "high", "key", "kind", "low", "quantity", "unit")
+    __slots__ = ("device", "high", "key", "kind", "low", "plain", "quantity", "unit")
 
     def __init__(self, device: str, quantity: Quantity, low: float | None = None, high: float | None = None) -> None:
         self.device = device
         self.quantity = quantity.name
         self.unit = quantity.unit
         self.kind = quantity.kind
-        self.low = quantity.low if low is None else low
-        self.high = quantity.high if high is None else high
         self.key: int | None = None
+        self.bound(quantity.low if low is None else low, quantity.high if high is None else high)
+
+    def bound(self, low: float, high: float) -> None:
+        """Believe values of this range from now on."""
+        self.low, self.high = low, high
+        self.plain = self.kind in (Kind.GAUGE, Kind.COUNTER) and math.isfinite(low) and math.isfinite(high)
 
     @property
     def address(self) -> str:

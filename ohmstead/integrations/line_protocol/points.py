@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -23,7 +23,8 @@ class Outcome(msgspec.Struct):
     refused: set[int] = msgspec.field(default_factory=set)  # lines of which something was refused
     reasons: list[str] = msgspec.field(default_factory=list)  # the first few
     malformed: list[Mistake] = msgspec.field(default_factory=list)  # the first few
-    feeds: dict[str, Feed | str] = msgspec.field(default_factory=dict)  # by what comes before the fields: the feed, or why there is none
+    feeds: dict[str, Feed] = msgspec.field(default_factory=dict)  # by what comes before the fields
+    strangers: dict[str, str] = msgspec.field(default_factory=dict)  # the same: why there is none
 
     def refuse(self, line: int, reason: str) -> None:
         """A field of that line was refused."""
@@ -36,30 +37,47 @@ class Outcome(msgspec.Struct):
         self.malformed += [m for m, _ in zip(mistakes, range(TOLD - len(self.malformed)), strict=False)]
 
 
-def take(batch: Batch, fields: Iterable[Field], outcome: Outcome) -> None:
+def take(batch: Batch, fields: Sequence[Field], outcome: Outcome) -> None:
     """Add fields to a batch. What is refused becomes a dead letter: a line of its own, with its time."""
-    feeds, add, now_ms, before = outcome.feeds, batch.add, batch.now_ms, batch.size
-    get = feeds.get
-    for head, name, value, at_ms, line in fields:
-        feed = get(head.text)
-        if feed is None:
-            feed = feeds[head.text] = _feed(batch, head)
-        if at_ms is None:
-            at_ms = now_ms
-        reason = feed if feed.__class__ is str else add(feed, name, value, at_ms)  # type: ignore[arg-type]
-        if reason is not None:
-            outcome.refuse(line, _put_aside(batch, head, name, value, at_ms, str(reason)))
+    before = batch.size
+    if not _take_plain(batch, fields, outcome.feeds):
+        _take_each(batch, fields, outcome)
     outcome.taken += batch.size - before
 
 
-def _feed(batch: Batch, head: Head) -> Feed | str:
-    """The feed of the device, or why it has none."""
-    if "time" in head.tags:
-        return f'input tag "time" on measurement "{head.measurement}" is invalid'
+def _take_plain(batch: Batch, fields: Sequence[Field], feeds: Mapping[str, Feed]) -> bool:
+    """Add them all at once; False, and none is added, when one is of a feed not looked for yet, or no plain number."""
+    now_ms = batch.now_ms
     try:
-        return batch.feed(head.device)
+        offered = [(feeds[head.text], name, value, now_ms if at_ms is None else at_ms) for head, name, value, at_ms, _ in fields]
+    except KeyError:
+        return False
+    return batch.add_plain(offered)
+
+
+def _take_each(batch: Batch, fields: Iterable[Field], outcome: Outcome) -> None:
+    for head, name, value, at_ms, line in fields:
+        feed = outcome.feeds.get(head.text) or _feed(batch, head, outcome)
+        if at_ms is None:
+            at_ms = batch.now_ms
+        reason = outcome.strangers[head.text] if feed is None else batch.add(feed, name, value, at_ms)
+        if reason is not None:
+            outcome.refuse(line, _put_aside(batch, head, name, value, at_ms, reason))
+
+
+def _feed(batch: Batch, head: Head, outcome: Outcome) -> Feed | None:
+    """The feed of the device; None, and among the strangers why, when it has none."""
+    if head.text in outcome.strangers:
+        return None
+    if "time" in head.tags:
+        outcome.strangers[head.text] = f'input tag "time" on measurement "{head.measurement}" is invalid'
+        return None
+    try:
+        feed = outcome.feeds[head.text] = batch.feed(head.device)
     except Rejected as refusal:
-        return str(refusal)
+        outcome.strangers[head.text] = str(refusal)
+        return None
+    return feed
 
 
 def _put_aside(batch: Batch, head: Head, name: str, value: Value, at_ms: int, reason: str) -> str:

@@ -5,6 +5,7 @@ What cannot be taken becomes a dead letter that can be replayed: one value by it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from ohmstead.core.model import DeviceStatus, Status
 
 TELEMETRY, STATUS, SENSOR = "telemetry", "status", "sensor"  # formats of dead letters
 BESIDE = frozenset({"timestamp", "device_id", "sample_ms"})  # keys of an item that are no quantities
+PLAIN = frozenset({"timestamp", "device_id"})  # those of most items
 SAMPLE_MS = 86_400_000  # the longest sampling time that is believed
 ITEMS = 10_000  # in one message
 WORDS = {"online": DeviceStatus.ONLINE, "offline": DeviceStatus.OFFLINE, "error": DeviceStatus.ERROR}
@@ -107,6 +109,26 @@ def put(batch: Batch, item: Any, device: str | None = None, retained: bool = Fal
     if not values:
         return [refuse(batch, item, device or "", "there is no reading in it", raw)]
     return refusals or None
+
+
+def put_plain(batch: Batch, items: Sequence[Any]) -> bool:
+    """Take items as columns, for a fraction of what `put` costs each; False, and none is taken, unless all are as most are.
+
+    That is: each names its device and its time, and has nothing else but numbers of quantities that were heard before.
+    """
+    try:
+        instants = [at_ms for item in items if (at_ms := _parsed(item["timestamp"])) is not None]
+        devices = [item["device_id"] for item in items]
+        if len(instants) < len(items) or {*map(type, devices)} != {str} or min(map(len, items)) == len(PLAIN):
+            return False
+        feeds = batch.feeds(devices)
+    except (KeyError, TypeError, ValueError, Rejected):
+        return False
+    return batch.add_plain([
+        (feed, quantity, value, at_ms)
+        for feed, at_ms, item in zip(feeds, instants, items, strict=True)
+        for quantity, value in item.items() if quantity not in PLAIN
+    ])  # fmt: skip
 
 
 def _sampled_ms(value: Any) -> int:

@@ -14,7 +14,7 @@ from ohmstead.core.ingest import Batch, show
 from ohmstead.core.model import Person
 from ohmstead.core.route import Call, Handler, Reply, Route
 from ohmstead.integrations.native.outcome import Outcome
-from ohmstead.integrations.native.payloads import ITEMS, TELEMETRY, document, put
+from ohmstead.integrations.native.payloads import ITEMS, TELEMETRY, document, put, put_plain
 from ohmstead.integrations.native.sensors import Sensors
 
 ROOM_WITHIN_S = 5.0
@@ -115,12 +115,14 @@ class Routes:
 
     async def _take(self, who: Person, items: Sequence[Any], sender: str | None) -> Outcome:
         batch, outcome = await self._begin(who), Outcome(items, sender)
-        for index, item in enumerate(items):
-            refusals = put(batch, item, sender)
-            if refusals is not None:
-                outcome.refuse(index, refusals)
-            if index % BREATH == BREATH - 1:
-                await asyncio.sleep(0)
+        for first in range(0, len(items), BREATH):
+            some = items[first : first + BREATH]
+            if sender is not None or not put_plain(batch, some):
+                for index, item in enumerate(some, first):
+                    refusals = put(batch, item, sender)
+                    if refusals is not None:
+                        outcome.refuse(index, refusals)
+            await asyncio.sleep(0)
         await self._commit(batch, outcome)
         return outcome
 

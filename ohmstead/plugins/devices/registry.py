@@ -311,7 +311,7 @@ class Devices:
         feed.ranges = entry.device.ranges
         for series in feed.series.values():
             known = self._quantities[series.quantity]
-            series.low, series.high = feed.ranges.get(series.quantity, (known.low, known.high))
+            series.bound(*feed.ranges.get(series.quantity, (known.low, known.high)))
 
     def _tell_removed(self, device: str) -> None:
         for told in self.on_removed:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
@@ -164,10 +164,10 @@ class Echo:
         """Where anything is stored of a meter point, or of what it is computed from."""
         return _extent(await self._stored(tx, point))
 
-    async def _stored(self, tx: AsyncConnection, point: MeterPoint) -> list[Row[Any]]:
+    async def _stored(self, tx: AsyncConnection, point: MeterPoint) -> list[tuple[int | None, ...]]:
         """Of it and of each of its parts: where the first and the last begin and end of what is stored in each table."""
         keys = {self._points.get(slug).key for slug, _ in self._points.composition(point.id)} | {point.key}
-        return [(await tx.execute(_EXTENT, {"point": key})).one() for key in keys]
+        return [tuple((await tx.execute(_EXTENT, {"point": key})).one()) for key in keys]
 
     async def _lay(
         self, tx: AsyncConnection, changes: Sequence[Change], tracks: Sequence[Track], resolver: Resolver, bounds: Bounds, grid: Grid
@@ -299,7 +299,7 @@ class Echo:
             await self.rolling.write(tx, rolls, days, grid)
 
 
-def _extent(stored: Iterable[Row[Any]]) -> Span:
+def _extent(stored: Iterable[tuple[int | None, ...]]) -> Span:
     lows = [at for row in stored for at in row[:5] if at is not None]
     return min(lows, default=LATEST_MS), max((at for row in stored for at in row[5:] if at is not None), default=EARLIEST_MS)
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Invalid
 from ohmstead.core.ingest import Batch
 from ohmstead.core.model import DeviceStatus
-from ohmstead.integrations.native.payloads import ITEMS, Refusal, instant_ms, put, status, telemetry
+from ohmstead.integrations.native.payloads import ITEMS, Refusal, instant_ms, put, put_plain, status, telemetry
 from tests.fakes.house import small_house
 
 AT = "2026-11-20T11:26:00Z"
@@ -209,3 +211,45 @@ def test_a_time_that_is_in_no_calendar(batch: Batch, time: str) -> None:
     assert [letter.reason for letter in batch.letters] == [f"timestamp {time} is in no calendar"]
     with pytest.raises(Invalid, match="in no calendar"):
         status(msgspec.json.encode({"status": "online", "timestamp": time}), "D1")
+
+
+ODD = st.sampled_from(
+    [7, "x", [], {}, {"device_id": "D1"}, {"device_id": "D1", "timestamp": AT}, {"device_id": ["D1"], "timestamp": AT, "power": 1},
+     {"device_id": 7, "timestamp": AT, "power": 1}, {"device_id": "no slug!", "timestamp": AT, "power": 1}, {"timestamp": AT, "power": 1},
+     {"device_id": "D1", "timestamp": "2026-11-20T11:26:00", "power": 1}, {"device_id": "D1", "timestamp": 7, "power": 1},
+     {"device_id": "D1", "timestamp": AT, "power": 1, "sample_ms": 5}]
+)  # fmt: skip
+NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([10**400, True, None, "on", "1"]))
+USUAL = st.fixed_dictionaries(
+    {"device_id": st.sampled_from(["D1", "D2"]), "timestamp": st.sampled_from([AT, "2026-11-20T12:27:00+01:00", "3026-11-20T12:27:00Z"])},
+    optional={"power": NUMBERS, "energy_import": NUMBERS, "switch": NUMBERS, "energy": NUMBERS, "colour": NUMBERS},
+)
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The way in of a house that heard two devices already, which are online."""
+    hub, _, _ = small_house(tmp_path_factory.mktemp("warm"))
+    batch = hub.ingest.batch("test", "telemetry")
+    for device in ("D1", "D2"):
+        put(batch, {"device_id": device, "timestamp": AT, "power": 1, "energy_import": 1})
+        batch.feed(device).online = True
+    return hub.ingest
+
+
+@settings(max_examples=200)
+@given(items=st.lists(st.one_of(USUAL, USUAL, USUAL, ODD), min_size=1, max_size=5))
+def test_items_taken_as_columns_are_those_taken_one_by_one(warm: Any, items: list[Any]) -> None:
+    at_once, one_by_one = (warm.batch("test", "telemetry") for _ in range(2))
+    taken = put_plain(at_once, items)
+    refused = [put(one_by_one, item) for item in items]
+    assert (taken and at_once.rows == one_by_one.rows and refused == [None] * len(items)) or (not taken and at_once.size == 0)
+
+
+def test_most_batches_are_taken_as_columns(warm: Any) -> None:
+    batch = warm.batch("test", "telemetry")
+    assert put_plain(batch, [{"device_id": f"D{n % 2 + 1}", "timestamp": AT, "power": n, "energy_import": 0.5} for n in range(10)])
+    assert [(row.series.address, row.at_ms, row.value) for row in batch.rows[2:4]] == [
+        ("D2.power", AT_MS, 1.0), ("D2.energy_import", AT_MS, 0.5),
+    ]  # fmt: skip
+    assert type(batch.rows[0].value) is float
