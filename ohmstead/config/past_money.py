@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ohmstead.core.clock import Clock, iso
+from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Invalid
 from ohmstead.plugins.billing.billing import Billing
 from ohmstead.plugins.billing.bills import SLOT_MS
@@ -60,20 +60,13 @@ class PastMoney:
         days = [(max(first, low), min(last, high)) for low, high in whole for first, last in local("day", zone, low, high)]
         return [(low, high) for low, high in days if low < end_ms and high > start_ms]
 
-    async def cost(self, contract: str | None, start_ms: int, until_ms: int) -> Fraction:
-        """What a contract came to between two instants of one billing period, as its live states say it. NotFound, Invalid."""
+    async def cost(self, contract: str | None, within_ms: int, until_ms: int) -> Fraction:
+        """What the billing period of an instant came to, up to another instant in it. NotFound, Invalid."""
         found = self._contract(contract)
-        period = found.period(start_ms)
-        if period is None:
-            raise Invalid(f"contract {found.id} did not hold at {iso(start_ms)}")
-        before, after = [await self._came_to(found, period.start_ms, at_ms) for at_ms in (start_ms, until_ms)]
-        return after - before
-
-    async def _came_to(self, contract: Contract, start_ms: int, until_ms: int) -> Fraction:
-        until_ms -= until_ms % SLOT_MS
-        if until_ms <= start_ms:
+        period, until_ms = found.period(within_ms), until_ms - until_ms % SLOT_MS
+        if period is None or until_ms <= period.start_ms:
             return Fraction(0)
-        return Fraction((await self._billing.biller.bill(contract, Period(start_ms, until_ms))).sheet.total)
+        return Fraction((await self._billing.biller.bill(found, Period(period.start_ms, until_ms))).sheet.total)
 
     async def what_if(self, contract: str | None, tariff: Mapping[str, Any], start_ms: int, end_ms: int) -> dict[str, Any]:
         """See billing's WhatIf."""

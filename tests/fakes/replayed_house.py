@@ -36,9 +36,9 @@ class PaperMoney:
         length = DAY_MS if period == "day" else 30 * DAY_MS
         return [(at_ms, at_ms + length) for at_ms in range(start_ms - start_ms % length, end_ms, length)]
 
-    async def cost(self, contract: str | None, start_ms: int, until_ms: int) -> Fraction:
-        """A cent for every slot since the period began."""
-        return Fraction((until_ms - start_ms) // SLOT_MS, 100)
+    async def cost(self, contract: str | None, within_ms: int, until_ms: int) -> Fraction:
+        """A cent for every slot since the month began."""
+        return Fraction((until_ms - within_ms // (30 * DAY_MS) * 30 * DAY_MS) // SLOT_MS, 100)
 
     async def what_if(self, contract: str | None, tariff: Mapping[str, Any], start_ms: int, end_ms: int) -> dict[str, Any]:
         return {"contract": contract or "home", "tariff": "what-if", "currency": tariff["currency"], "actual": "10.00", "would": "8.00",

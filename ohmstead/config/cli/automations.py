@@ -133,7 +133,8 @@ def _show_runs(found: list[dict[str, Any]]) -> None:
 
 def _show_run(run_: dict[str, Any]) -> None:
     click.echo(f"{run_['began']}  {run_['result']}{': ' + run_['reason'] if run_['reason'] else ''}")
-    click.echo(f"    set off by {_pairs(run_['trigger'])}" + (f", through {' → '.join(run_['caused_by'])}" if run_["caused_by"] else ""))
+    by = run_["trigger"].get("by") or _pairs(run_["trigger"])
+    click.echo(f"    set off by {by}" + (f", through {' → '.join(run_['caused_by'])}" if run_["caused_by"] else ""))
     for step in run_["steps"]:
         click.echo(f"    {step['at']}  {step['step']}: {step['result']}  {_pairs(step['saw'])}".rstrip())
     if run_["waits_at"]:

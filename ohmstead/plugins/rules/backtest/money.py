@@ -55,8 +55,8 @@ class Money(Protocol):
     def periods(self, contract: str | None, period: str, start_ms: int, end_ms: int) -> Sequence[tuple[int, int]]:
         """The billing periods (month) or the local days (day) of a contract that touch a span. NotFound, Invalid."""
 
-    async def cost(self, contract: str | None, start_ms: int, until_ms: int) -> Fraction:
-        """What a contract came to from an instant on up to another of the same billing period, as its live states say it."""
+    async def cost(self, contract: str | None, within_ms: int, until_ms: int) -> Fraction:
+        """What the billing period of an instant came to, up to another instant in it. NotFound, Invalid."""
 
     async def what_if(self, contract: str | None, tariff: Mapping[str, Any], start_ms: int, end_ms: int) -> dict[str, Any]:
         """The ended billing periods in a span as they are billed, and as they would be. NotFound, Invalid."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from ohmstead.plugins.rules.backtest.expression import Expression
 from ohmstead.plugins.rules.backtest.memory import Memory
 from ohmstead.plugins.rules.backtest.money import SLOT_MS, Money
 from ohmstead.plugins.rules.backtest.recording import Recording, Rows
-from ohmstead.plugins.rules.compare import Comparison
+from ohmstead.plugins.rules.compare import Comparison, Test
 from ohmstead.plugins.storage.history import SeriesInfo
 
 if TYPE_CHECKING:
@@ -94,19 +95,22 @@ class Subjects:
         contract, period, comparison = rule.options.get("contract"), rule.options.get("period", "month"), _of(rule).fit(Kind.GAUGE)
         met = comparison.enters()
 
-        async def cost(from_ms: int, at_ms: int) -> float:
-            return round(float(await self._money.cost(contract, from_ms, at_ms)), 6)  # as the live state shows it
-
         async def values(start_ms: int, end_ms: int) -> AsyncIterator[Rows]:
             for first_ms, last_ms in self._money.periods(contract, period, start_ms, end_ms):
+                base = await self._money.cost(contract, first_ms, first_ms)
+
+                async def cost(at_ms: int, first_ms: int = first_ms, base: Fraction = base) -> float:
+                    return round(float(await self._money.cost(contract, first_ms, at_ms) - base), 6)  # as the live state shows it
+
                 before = 0.0
                 yield [(first_ms, before)]
                 for day_ms in range(first_ms, min(last_ms, end_ms), DAY_MS):
                     until_ms = min(day_ms + DAY_MS, last_ms, end_ms)
-                    value = await cost(first_ms, until_ms)
-                    step_ms = until_ms - day_ms if met(value) == met(before) else SLOT_MS
-                    yield [(at_ms, await cost(first_ms, at_ms)) for at_ms in range(day_ms + step_ms, until_ms + 1, step_ms)]
+                    value = await cost(until_ms)
+                    if met(value) != met(before):
+                        yield await _passes(cost, met, day_ms, until_ms)
                     before = value
+                    yield [(until_ms, value)]
 
         device = "tariff" if contract is None else f"tariff_{contract}"
         name = f"{device}.cost_{'today' if period == 'day' else 'month'}"
@@ -159,6 +163,18 @@ class Subjects:
                     yield rows
 
         return [Subject(slug, f"{slug} by {period}", scaled(_of(rule)), values, point=slug, unit=found.unit, millionths=True)]
+
+
+async def _passes(cost: Callable[[int], Awaitable[float]], met: Test, low_ms: int, high_ms: int) -> Rows:
+    """The end of the slot in which a cost began or ceased to meet a comparison, found by halving, with what it came to then."""
+    met_first = met(await cost(low_ms))
+    while high_ms - low_ms > SLOT_MS:
+        middle_ms = low_ms + (high_ms - low_ms) // (2 * SLOT_MS) * SLOT_MS
+        if met(await cost(middle_ms)) == met_first:
+            low_ms = middle_ms
+        else:
+            high_ms = middle_ms
+    return [(high_ms, await cost(high_ms))]
 
 
 def _of(rule: Rule) -> Comparison:
