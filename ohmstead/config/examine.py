@@ -73,11 +73,12 @@ async def _addresses(parts: Parts, checked: Checked) -> list[configured.Problem]
     """Addresses that nothing can be sent to. Only looked at here: to know all services takes half a second and 44 MB."""
     notifiers, account = parts.notifiers, checked.sections["notifications"].get("email")
     notifiers.routing.gather(parts.hub)
-    stated = [(("people", id_, "notify"), address) for id_, wishes in checked.sections["people"].items()
-              for address in dict.fromkeys(each for some in wishes.get("notify", {}).values() for each in some)]  # fmt: skip
-    stated += [(("notifications", "email"), account)] if account is not None else []
+    stated: dict[tuple[str, ...], list[str]] = {("notifications", "email"): [] if account is None else [account]}
+    for id_, wishes in checked.sections["people"].items():
+        stated["people", id_, "notify"] = [address for some in wishes.get("notify", {}).values() for address in some]
     try:
-        return [(keys, wrong) for keys, address in stated if (wrong := await notifiers.mistake(address)) is not None]
+        return [(keys, wrong) for keys, some in stated.items() for address in dict.fromkeys(some)
+                if (wrong := await notifiers.mistake(address)) is not None]  # fmt: skip
     finally:
         notifiers.close()
 

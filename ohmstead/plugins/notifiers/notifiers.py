@@ -18,9 +18,7 @@ from ohmstead.core.notice import Notice
 from ohmstead.core.plugin import Channel
 from ohmstead.plugins.notifiers.addresses import Addresses
 from ohmstead.plugins.notifiers.book import Book, Goal
-from ohmstead.plugins.notifiers.channels import app, push
-from ohmstead.plugins.notifiers.channels.mail import Mail
-from ohmstead.plugins.notifiers.channels.services import Services
+from ohmstead.plugins.notifiers.channels import app, mail, push, services
 from ohmstead.plugins.notifiers.channels.webhook import Webhook
 from ohmstead.plugins.notifiers.deliveries import Deliveries
 from ohmstead.plugins.notifiers.inbox import Inbox
@@ -29,7 +27,7 @@ from ohmstead.plugins.notifiers.routing import NOBODY, Routing
 from ohmstead.plugins.notifiers.sender import RATE, Sender
 from ohmstead.plugins.notifiers.subscriptions import Subscriptions
 from ohmstead.plugins.notifiers.unsubscribe import Unsubscribe
-from ohmstead.plugins.people.address import scheme
+from ohmstead.plugins.people.address import shown
 from ohmstead.plugins.people.recipient import Recipient
 from ohmstead.plugins.people.schema import OWNER
 
@@ -56,7 +54,7 @@ class Notifiers:
         self.subscriptions = Subscriptions(storage, people.vault, clock)
         self.unsubscribe = Unsubscribe(people.vault, self.addresses, clock)
         self.routing = Routing()
-        self._mail, self._webhook = Mail(self._threads, Letters()), Webhook(http)
+        self._mail, self._webhook = mail.Mail(self._threads, Letters()), Webhook(http)
         self.push = push.Push(http, clock, data_dir / "vapid.pem", self.subscriptions.find, self.subscriptions.forget)
         self._app = app.App(self.inbox, bus)
         self.sender = Sender(
@@ -67,8 +65,8 @@ class Notifiers:
 
     def channels(self) -> list[Channel]:
         """The channels that come with Ohmstead."""
-        services = Services(self._threads, self._schemes)
-        return [each.channel() for each in (self._app, self._mail, self._webhook, self.push, services)]
+        rest = services.Services(self._threads)
+        return [each.channel() for each in (self._app, self._mail, self._webhook, self.push, rest)]
 
     async def apply(self, given: Mapping[str, Any] | None) -> None:
         """Put the `notifications:` section in force."""
@@ -99,6 +97,18 @@ class Notifiers:
         count: int = await self._storage.write(lambda tx: self._book.release(tx, now_ms))
         self.sender.wake()
         return count
+
+    async def mistake(self, address: str) -> str | None:
+        """What keeps every message to an address from being sent, None when nothing is known to; said without the address."""
+        channel = self.routing.name(address)
+        look = {"email": mail.read, "apprise": services.service_of}.get(channel)
+        if look is None or "://" not in address:
+            return None
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, look, address)
+        except Unsupported as error:
+            return f"{shown(address)}: {error}"
+        return None
 
     async def prune(self) -> int:
         """Forget what is old; how many notices."""
@@ -146,9 +156,6 @@ class Notifiers:
             except Invalid:  # somebody who was removed since: the log says so, and whoever tells goes on
                 who = self.people.person(OWNER)
                 yield Recipient(recipient[:64], recipient[:64], None, who.zone, {notice.kind: (f"{NOBODY}://{recipient[:64]}",)})
-
-    def _schemes(self) -> set[str]:
-        return {scheme(address) for who in self.people for address in who.everywhere()}
 
     async def _paused(self, place: str, key: str, answer: str) -> None:
         """Say that an address is not used any more."""

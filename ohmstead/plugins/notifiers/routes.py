@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from ohmstead.core.errors import NotFound
+from ohmstead.core.errors import Invalid, NotFound
 from ohmstead.core.notice import KINDS, Notice
 from ohmstead.core.route import ANYONE, Call, Reply, Route
 from ohmstead.plugins.notifiers import schemas
@@ -72,7 +72,10 @@ class NotificationRoutes:
         return [await self._shown(who) for who in self._people]
 
     async def prefer(self, call: Call) -> dict[str, Any]:
-        """Lay wishes over the YAML's."""
+        """Lay wishes over the YAML's; addresses that no message could be sent to are refused."""
+        addresses = {address for some in (call.body.get("notify") or {}).values() for address in some}
+        if mistakes := [wrong for address in sorted(addresses) if (wrong := await self._notifiers.mistake(address)) is not None]:
+            raise Invalid("; ".join(mistakes), [{"path": "notify", "message": wrong} for wrong in mistakes])
         return await self._shown(await self._people.choose(call.path["person"], call.body))
 
     async def resume(self, call: Call) -> dict[str, str]:

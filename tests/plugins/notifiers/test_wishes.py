@@ -35,6 +35,8 @@ async def test_what_a_person_chose_wins_and_outlives_a_restart(storage_url: str,
                       {"notify": {"alarm": []}}):
             with pytest.raises(Invalid):
                 await house.call("PUT", WHO, body=wrong)
+        with pytest.raises(Invalid, match=r"^tgram://•••: this is no URL of Telegram; it looks like tgram://{bot_token}/{targets}, see "):
+            await house.call("PUT", WHO, body={"notify": ["tgram://s3cret"]})
         with pytest.raises(NotFound):
             await house.call("PUT", "/notifications/preferences/kim", body={})
         assert "s3cret" not in json.dumps(await house.call("GET", "/notifications/preferences"))

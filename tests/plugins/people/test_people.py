@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,7 @@ from ohmstead.config.house import House
 from ohmstead.core.errors import ConfigError, Invalid, NotFound, Unsupported
 from ohmstead.plugins.people.address import is_address, scheme, shown
 from ohmstead.plugins.people.vault import Vault
-from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
 from tests.fakes.telling_house import TellingHouse
-
-__all__ = ["postgres", "postgres_url", "sqlite_url", "storage_url"]
 
 PEOPLE = {
     "owner": {"name": "Sam", "notify": "tgram://s3cret/1"},
@@ -84,3 +82,37 @@ notifications: {email: "smtp://s3cret", rate_limit: 0}
     assert len(lines) == 7
     assert not any("s3cret" in line for line in lines), lines
     assert any("people → kim → notfy: unknown option. Did you mean" in line for line in lines)
+
+
+GOOD = [
+    "tgram://123456789:AAabcdefghijklmnopqrstuvwxyzabcdefg/12315544", "whatsapp://EAABsbCS1iHgBA@613123456789012/18005551223",
+    "twilio://AC735c307c62944b5a:e29dfbcebf390dee9@12345678901/15559876543",
+    "vonage://abc12345:ABCdef1234567890@15551234567/15559876543", "sns://AHIAJGNT76XIMXDBIJYA/bu1dHSdO22pfaaVy/us-east-2/+15559876543",
+    "clicksend://user:pass@15559876543", "bulksms://user:pass@15559876543", "d7sms://token@15559876543", "seven://abcd/15559876543",
+    "burstsms://apikey:secret@15551234567/15559876543", "smseagle://abcdef123@127.0.0.1/15559876543",
+    "signal://127.0.0.1:8080/+15551112222/+15553334444", "matrix://user:pass@matrix.example.org/#room",
+    "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general", "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js",
+    "ntfy://mytopic", "gotify://gotify.example.org/ABCDEFGHIJKLMNO", "fcm://apikey1234567890/devicetoken",
+    "pover://user_key12345678901234567890123@token123456789012345678901234567", "mailtos://u:p@example.org",
+    "https://hooks.example.org/x?token=1", "json://localhost",
+]  # fmt: skip
+WRONG = {
+    "tgram://s3cret": "tgram://•••: this is no URL of Telegram; it looks like tgram://{bot_token}/{targets}",
+    "twilio://AC1@s3cret": "Twilio", "whatsapp://s3cret": "WhatsApp", "slack://s3cret": "Slack",
+    "signal://s3cret": "Signal", "mailto://s3cret:s3cret@": "URL of a mail account", "telegram://s3cret/1": "telegram:// is no service Apprise knows",
+    "twillio://s3cret": 'Did you mean "twilio"', "vonage://a@s3cret": "Vonage",
+}  # fmt: skip
+
+
+def test_the_urls_of_services_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "configuration.yaml").write_text(f"people: {{owner: {{notify: {json.dumps(GOOD)}}}}}\n")
+    assert problems(tmp_path).problems == []
+    (tmp_path / "configuration.yaml").write_text(f"people:\n  owner:\n    notify: {json.dumps([*WRONG, *GOOD])}\n")
+    lines = [str(problem) for problem in problems(tmp_path).problems]
+    assert len(lines) == len(WRONG)
+    for said in WRONG.values():
+        assert any("configuration.yaml:3  people → owner → notify: " in line and said in line for line in lines), (said, lines)
+    assert "s3cret" not in str(lines)
+    (tmp_path / "configuration.yaml").write_text('notifications: {email: "mailtos://s3cret:s3cret@"}\n')
+    [line] = [str(problem) for problem in problems(tmp_path).problems]
+    assert ("notifications → email: mailtos://•••: this is no URL" in line, "s3cret" in line) == (True, False)

@@ -1,20 +1,21 @@
 """Everything Apprise knows by URL: SMS, WhatsApp, Telegram, push services and a hundred more.
 
-Importing all of it takes half a second and 44 MB, so that happens with the first message, in a thread. What nobody
-configured is switched off there. Redirects and templates are off: users enter these URLs.
+Importing all of it takes half a second and 44 MB, so that happens with the first message, in a thread. Redirects and
+templates are off: users enter these URLs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import Any
 
 from ohmstead.core.errors import Unavailable, Unsupported
 from ohmstead.core.notice import Message
 from ohmstead.core.plugin import Channel
+from ohmstead.core.validate import did_you_mean
+from ohmstead.plugins.people.address import scheme
 
 LIMIT_S = 20.0
 NOTIFY_TYPES = {"low": "info", "medium": "info", "high": "warning", "critical": "failure"}
@@ -30,10 +31,10 @@ def ASSET() -> Any:  # noqa: N802 - stands for a class that is imported late
 
 
 class Services:
-    """The channel of all that has no channel of its own. `schemes` gives those that somebody configured."""
+    """The channel of all that has no channel of its own."""
 
-    def __init__(self, threads: Executor, schemes: Callable[[], Iterable[str]]) -> None:
-        self._threads, self._schemes = threads, schemes
+    def __init__(self, threads: Executor) -> None:
+        self._threads = threads
 
     def channel(self) -> Channel:
         """As it is declared."""
@@ -41,20 +42,32 @@ class Services:
 
     async def send(self, message: Message, address: str) -> str:
         """Hand it to the service. Unavailable, Unsupported for a URL that is none."""
-        schemes = set(self._schemes()) | {address.partition(":")[0]}
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _send, message, address, schemes)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _send, message, address)
 
 
-def _send(message: Message, address: str, schemes: set[str]) -> str:
+def service_of(address: str) -> Any:
+    """The service that a URL is of; half a second the first time. Unsupported, without the URL, when it is of none or wrong."""
     import apprise
-    from apprise.attachment.memory import AttachMemory
     from apprise.manager_plugins import NotificationManager
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # how it went is in our delivery log, without addresses
-    NotificationManager().enable_only(*schemes)  # type: ignore[no-untyped-call]
     service = apprise.Apprise.instantiate(address, asset=ASSET(), suppress_exceptions=True)
-    if service is None:
-        raise Unsupported(f"{address.partition(':')[0]}:// is no service Apprise knows, or the URL lacks something")
+    if service is not None:
+        return service
+    known: Any = NotificationManager()  # type: ignore[no-untyped-call]
+    name = scheme(address)
+    if name not in known:
+        raise Unsupported(f"{name}:// is no service Apprise knows.{did_you_mean(name, known.schemas())}")
+    found: Any = known[name]
+    form = min((each for each in found.templates if "targets" in each), key=len, default=found.templates[0])
+    raise Unsupported(f"this is no URL of {found.service_name}; it looks like {form.replace('{schema}', name)}, see {found.setup_url}")
+
+
+def _send(message: Message, address: str) -> str:
+    import apprise
+    from apprise.attachment.memory import AttachMemory
+
+    service = service_of(address)
     services = apprise.Apprise(asset=ASSET())
     services.add(service)
     attach: Any = AttachMemory  # its constructor has no types
