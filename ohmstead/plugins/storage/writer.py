@@ -241,6 +241,8 @@ class Writer:
     async def _in_transaction(self, work: Work) -> Any:
         conn = await self._connected()
         async with conn.begin():
+        elif not isinstance(result, BaseException):
+            self._recovered()  # no reading may come for hours
             return await work(conn)
 
     async def _persist(self, batches: list[Batch]) -> list[Group]:

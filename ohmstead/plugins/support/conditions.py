@@ -49,7 +49,7 @@ def _slow(window: Window) -> str | None:
     traffic = window.slow
     if not window.slow_complete or traffic.requests < FEWEST_REQUESTS or traffic.p95_s <= SLOW_S:
         return None
-    return f"5 % of the requests of the last 10 minutes took longer than {traffic.p95_s:.1f} s"
+    return f"5 % of the requests of the last 10 minutes took about {traffic.p95_s:.1f} s or longer"
 
 
 def _sign_ins(window: Window) -> str | None:

@@ -79,6 +79,20 @@ async def test_a_locked_database(on_sqlite: StoredHouse, caplog: pytest.LogCaptu
         await down_and_up(on_sqlite, caplog, lambda: other.execute("ROLLBACK"))
 
 
+async def test_it_is_back_when_something_is_written_and_no_reading_comes(on_sqlite: StoredHouse) -> None:
+    async def nothing(tx: object) -> None:
+        """Have a transaction."""
+
+    with contextlib.closing(sqlite3.connect(on_sqlite.storage.address.file or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable):
+            await on_sqlite.storage.write(nothing)
+        assert not on_sqlite.storage.healthy
+        other.execute("ROLLBACK")
+    await on_sqlite.storage.write(nothing)
+    assert on_sqlite.storage.healthy
+
+
 async def test_a_full_disk(on_sqlite: StoredHouse, caplog: pytest.LogCaptureFixture) -> None:
     await on_sqlite.ingest.store(send(on_sqlite, 0)[0])
     caplog.set_level("INFO")
