@@ -61,6 +61,12 @@ def operation(event: events.OperationDone) -> Entry | None:
     return Entry(kind, subject, about, event.who, data, _from(event.address))
 
 
+def begun(event: events.CommandBegun) -> Entry:
+    """command.begun: what is under way when the hub dies has no other entry."""
+    data = {"capability": event.capability, "quantity": event.quantity, "value": event.value}
+    return Entry("command.begun", event.device, event.device, event.who, data)
+
+
 def command(event: events.CommandDone) -> Entry:
     """command.acknowledged, command.unconfirmed, command.refused, command.failed."""
     data = {"capability": event.capability, "quantity": event.quantity, "value": event.value, "reason": event.reason[:TEXT_LIMIT],
@@ -85,6 +91,7 @@ DEVICES: Told = {  # told in the transaction that writes it
 CORE: Told = {
     events.DeadLettered: refused,
     events.AccessDenied: denied,
+    events.CommandBegun: begun,
     events.CommandDone: command,
     events.ConfigReloaded: lambda event: Entry("config.reloaded", data={"changed": list(event.changed)}),
     events.SystemTrouble: lambda event: Entry("system.trouble", event.key, data={"severity": event.severity, "message": event.message}),

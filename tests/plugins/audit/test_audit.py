@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from ohmstead.core.errors import ConfigError, Unavailable
-from ohmstead.core.events import AccessDenied, DeadLettered, OperationDone
+from ohmstead.core.events import AccessDenied, CommandBegun, CommandDone, DeadLettered, OperationDone
 from ohmstead.core.model import Device, DeviceStatus
 from ohmstead.plugins.audit import segments
 from ohmstead.plugins.audit.audit import Audit
@@ -66,6 +66,14 @@ async def test_what_is_written_of_a_device_has_its_entry_at_once_and_once(house:
     house.devices.update(house.devices.entry("D1"), replace(entry.device, name="Lamp"))
     await house.devices.saved()
     assert (await there())[3:] == ["device.added", "device.changed"]
+
+
+async def test_a_command_is_entered_when_it_begins_and_when_it_is_over(house: AuditedHouse) -> None:
+    house.start()
+    house.bus.publish(CommandBegun("D1", "switch", None, "on", "sam"))
+    assert await house.types(type="command.*") == ["command.begun"]
+    house.bus.publish(CommandDone("D1", "switch", None, "on", "sam", "acknowledged", "", 12))
+    assert await house.types(type="command.*", person="sam", device="D1") == ["command.begun", "command.acknowledged"]
 
 
 class LosesAnswers:
