@@ -16,14 +16,13 @@ import msgspec
 from ohmstead.core.clock import Clock, iso
 from ohmstead.core.errors import Conflict, Invalid, NotFound, OhmsteadError
 from ohmstead.plugins.billing.bill import Bill, bill_id, micro
-from ohmstead.plugins.billing.biller import Biller, made
+from ohmstead.plugins.billing.biller import Biller
 from ohmstead.plugins.billing.book import DRAFT, ISSUED, BillBook, Entry, Kept
 from ohmstead.plugins.billing.contract import Contract
 from ohmstead.plugins.billing.contracts import Contracts
 from ohmstead.plugins.billing.cycle import Period
 from ohmstead.plugins.billing.difference import adjustment, differs
-from ohmstead.plugins.billing.snapshot import packed, unpacked
-from ohmstead.plugins.billing.supply import Supply
+from ohmstead.plugins.billing.snapshot import Snapshot, packed, unpacked
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +79,8 @@ class Bills:
     async def show(self, bill: str, known_at_ms: int | None = None) -> dict[str, Any]:
         """A bill by its id. NotFound."""
         kept = await self.book.find(bill)
-        if kept is not None and (kept.entry.adjusts is not None or kept.entry.contract_id not in self.contracts):
+        issued = kept is not None and kept.entry.status != DRAFT
+        if kept is not None and issued and (known_at_ms is None or kept.entry.adjusts or kept.entry.contract_id not in self.contracts):
             return await self._kept(kept)
         contract, period = self._named(bill)
         return await self._of(contract, period, known_at_ms)
@@ -109,24 +109,23 @@ class Bills:
             "changed_since": None if entry.adjusts else await self._changed(chain), **body,
         }  # fmt: skip
 
-    async def remade(self, bill: str) -> Bill:
-        """A bill with its slots, whether issued, and then as it was issued, or not. NotFound; Conflict for an adjustment."""
-        contract, period = self._named(bill)
+    async def opened(self, bill: str) -> tuple[Mapping[str, Any], Snapshot]:
+        """The JSON of a bill and what it is made of; of an issued one, as it was issued. NotFound; Conflict for an adjustment."""
         kept = await self.book.find(bill)
         if kept is None or kept.entry.status == DRAFT:
-            return await self.make(contract, period)
-        sheets, registers = await asyncio.to_thread(unpacked, kept.slots)
-        body, tariff = msgspec.json.decode(kept.body), self.biller.tariffs.get(contract.tariff(period.start_ms))
-        known_at_ms = kept.entry.issued_ms
-        supply = Supply(sheets, registers, await self.biller.supplies.prices(tariff, period, known_at_ms))
-        return await asyncio.to_thread(made, contract, tariff, period, supply, body["carried_in"], known_at_ms)
+            made = await self.make(*self._named(bill))
+            return made.body(), _snapshot(made)
+        if kept.entry.adjusts is not None:
+            raise Conflict(f"the lines of {bill} are what changed; open those of {kept.entry.adjusts}")
+        return msgspec.json.decode(kept.body), await asyncio.to_thread(unpacked, kept.slots)
 
     async def _changed(self, chain: Sequence[Entry]) -> dict[str, str] | None:
         """By how much the bill would be another one today than all that was issued; None while it is the same."""
         first = chain[0]
-        if first.contract_id not in self.contracts:
+        try:
+            contract, period = self._named(first.id)
+        except NotFound:  # the contract is gone, or has other periods now
             return None
-        contract, period = self._named(first.id)
         stands, now = await self._stands(chain[-1]), (await self.make(contract, period)).body()
         change = adjustment(stands, now, first.id)
         return {name: change[name] for name in ("net", "tax", "total")} if differs(stands, now) else None
@@ -189,7 +188,7 @@ class Bills:
         self, bill: Bill, body: Mapping[str, Any], slug: str, status: str, who: str | None = None, adjusts: str | None = None
     ) -> Kept:
         now = self._clock.now_ms()
-        slots = await asyncio.to_thread(packed, bill.supply.sheets, bill.supply.registers) if status != DRAFT else b""
+        slots = await asyncio.to_thread(packed, _snapshot(bill)) if status != DRAFT else b""
         text = msgspec.json.encode(body)
         entry = Entry(
             slug, bill.contract.id, bill.period.start_ms, bill.period.end_ms, status, adjusts, bill.contract.currency,
@@ -222,6 +221,10 @@ class Bills:
         if kept is None or kept.entry.digest != row.entry.digest:
             await self.book.put(row)
         return True
+
+
+def _snapshot(bill: Bill) -> Snapshot:
+    return Snapshot.of(bill.supply.sheets, (line.line for line in bill.sheet.lines))
 
 
 def digest(body: Mapping[str, Any]) -> str:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from ohmstead.core.clock import iso
+from ohmstead.core.clock import iso, to_ms
 from ohmstead.core.errors import NotFound, Unavailable
 from ohmstead.core.quantity import Kind
-from ohmstead.plugins.billing.bill import Bill, plain
+from ohmstead.plugins.billing.bill import plain
 from ohmstead.plugins.billing.bills import Bills
+from ohmstead.plugins.billing.snapshot import Snapshot
 from ohmstead.plugins.ledger.layers import interval
 from ohmstead.plugins.ledger.sheet import Sheet
+from ohmstead.plugins.tariffs.lines import opened
+from ohmstead.plugins.tariffs.selection import IMPORT
 
 if TYPE_CHECKING:
     from ohmstead.plugins.ledger.ledger import Ledger
     from ohmstead.plugins.storage.history import History
 
+ENERGY = ("kWh", "m³")
 AROUND_MS = 3_600_000  # how far around a slot its readings are shown
 MOST_READINGS = 2000
 
@@ -35,32 +40,34 @@ class Opener:
 
         An issued bill is opened with the slots and prices that it was issued with.
         """
-        made = await self._bills.remade(bill)
-        if not 1 <= number <= len(made.sheet.lines):
-            raise NotFound(f"bill {bill} has lines 1 to {len(made.sheet.lines)}, no line {number}")
-        found = await asyncio.to_thread(_slots, made, number, after, limit + 1)
-        shown = made.body()["lines"][number - 1]
-        return {"bill": bill, **shown, "opened": found[:limit]}, after + limit if len(found) > limit else None
+        body, made_of = await self._bills.opened(bill)
+        if not 1 <= number <= len(body["lines"]):
+            raise NotFound(f"bill {bill} has lines 1 to {len(body['lines'])}, no line {number}")
+        line = body["lines"][number - 1]
+        found = await asyncio.to_thread(_slots, body, made_of, line, after, limit + 1)
+        return {"bill": bill, **line, "opened": found[:limit]}, after + limit if len(found) > limit else None
 
     async def slot(self, bill: str, at_ms: int) -> dict[str, Any]:
         """The slot of a bill that an instant lies in: each meter point's layers and corrections, and the readings around it. NotFound."""
-        made = await self._bills.remade(bill)
-        if at_ms not in made.period:
-            raise NotFound(f"bill {bill} counts from {iso(made.period.start_ms)} until {iso(made.period.end_ms)}, not {iso(at_ms)}")
-        points = [await self._point(made, point, at_ms) for point in made.contract.points]
+        body, made_of = await self._bills.opened(bill)
+        start_ms, end_ms = (to_ms(datetime.fromisoformat(body[name])) for name in ("start", "end"))
+        if not start_ms <= at_ms < end_ms:
+            raise NotFound(f"bill {bill} counts from {body['start']} until {body['end']}, not {iso(at_ms)}")
+        zone = ZoneInfo(body["time_zone"])
+        points = [await self._point(made_of.sheets[point], point, at_ms, zone) for point in _points(body) if point in self._ledger.points]
         return {"bill": bill, "at": iso(at_ms), "meter_points": points}
 
-    async def _point(self, made: Bill, point: str, at_ms: int) -> dict[str, Any]:
-        billed = _slot_of(made.supply.sheets[point], at_ms)
+    async def _point(self, sheets: Sequence[Sheet], point: str, at_ms: int, zone: ZoneInfo) -> dict[str, Any]:
+        billed = _slot_of(sheets, at_ms)
         start_ms, end_ms = (at_ms, at_ms + 1) if billed is None else (_instant(*billed), _instant(*billed) + billed[0].slot_ms)
-        layers, zone = await self._ledger.layers(point, start_ms, end_ms), ZoneInfo(made.contract.zone)
+        layers = await self._ledger.layers(point, start_ms, end_ms)
         readings = [
             await self._readings(address, start_ms, end_ms)
             for binding in self._ledger.points.bindings(point)
             if binding.from_ms < end_ms and (binding.to_ms is None or binding.to_ms > start_ms)
             for address in binding.series()
         ]
-        said = {layer.name.lower(): _slot_of(sheets, start_ms) for layer, sheets in layers.items()}
+        said = {layer.name.lower(): _slot_of(found, start_ms) for layer, found in layers.items()}
         return {
             "meter_point": point, "billed": None if billed is None else shown(*billed, zone), "readings": readings,
             "corrections": [
@@ -87,21 +94,28 @@ class Opener:
         return {"series": address, "unit": unit, "readings": [{"at": iso(at_ms), "value": value} for at_ms, value, *_ in rows], **lost}
 
 
-def _slots(made: Bill, number: int, after: int, count: int) -> list[dict[str, Any]]:
-    line = made.sheet.lines[number - 1].line
-    zone = ZoneInfo(made.contract.zone)
-    points = {"import": made.contract.imports, "export": made.contract.exports}.get(line.direction, ())
+def _points(body: Mapping[str, Any], direction: str | None = None) -> list[str]:
+    """The meter points that a bill counts, all or those of a direction."""
+    return [point for side in ("import", "export") if direction in (None, side) for point in body[side]["meter_points"]]
+
+
+def _slots(body: Mapping[str, Any], made_of: Snapshot, line: Mapping[str, Any], after: int, count: int) -> list[dict[str, Any]]:
+    """A line's slots. Those of a peak show their energy, which by itself has no price."""
+    zone, energy = ZoneInfo(body["time_zone"]), line["unit"] in ENERGY
+    points = _points(body, line["direction"] or IMPORT)
+    scale, pieces = made_of.lines[line["line"] - 1]
     return [
         {
-            "start": iso(slot.start_ms), "end": iso(slot.end_ms), "quantity": plain(slot.quantity), "unit": line.unit,
-            "price": plain(slot.price), "price_import": slot.told_by or None, "amount": plain(slot.amount),
+            "start": iso(slot.start_ms), "end": iso(slot.end_ms), "quantity": plain(slot.quantity),
+            "unit": line["unit"] if energy else ENERGY[0], "price": plain(slot.price) if energy else None,
+            "price_import": slot.told_by or None, "amount": plain(slot.amount) if energy else None,
             "meter_points": [
                 {"meter_point": point, **shown(*found, zone)}
                 for point in points
-                if (found := _slot_of(made.supply.sheets[point], slot.start_ms)) is not None
+                if (found := _slot_of(made_of.sheets[point], slot.start_ms)) is not None
             ],
         }
-        for slot in islice(line.opened(), after, after + count)
+        for slot in islice(opened(pieces, scale), after, after + count)
     ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -76,11 +76,16 @@ class Line:
 
     def opened(self) -> Iterator[Opened]:
         """Its slots in order; the one that a tier's border crosses with its part. Demand opens to the slots of its windows."""
-        for column, first, last, price, raw, told_by in self.pieces:
-            for place in range(first, last):
-                quantity = (column.mwh[place] if raw is None else raw) * self.scale
-                start_ms = column.instant(place)
-                yield Opened(start_ms, start_ms + column.slot_ms, quantity, price, quantity * price, told_by)
+        return opened(self.pieces, self.scale)
+
+
+def opened(pieces: Iterable[Piece], scale: Fraction) -> Iterator[Opened]:
+    """The slots of pieces, of whose energy a mWh (mL) counts `scale`."""
+    for column, first, last, price, raw, told_by in pieces:
+        for place in range(first, last):
+            quantity = (column.mwh[place] if raw is None else raw) * scale
+            start_ms = column.instant(place)
+            yield Opened(start_ms, start_ms + column.slot_ms, quantity, price, quantity * price, told_by)
 
 
 class Unpriced(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -166,6 +167,40 @@ async def test_an_issued_bill_opens_to_the_slots_it_was_issued_with(house: Bille
     house.fill("grid_import", "2026-03-01T00:00", "2026-04-01T00:00", 900_000)
     line = await house.get(f"/bills/{MARCH}/lines/1", limit=1)
     assert (line["quantity"], line["opened"][0]["quantity"]) == ("297.2", "0.1")
+
+
+async def test_an_issued_bill_stands_on_its_own_whatever_becomes_of_tariff_and_contract(house: BilledHouse) -> None:
+    house.tariff("rich", {"type": "tiers", "name": "energy", "period": "month", "tiers": [{"up_to": "100.05", "price": "0.20"}, {"price": "0.30"}]},
+                 {"type": "dynamic", "name": "market", "series": "epex"}, {"type": "capacity", "name": "demand", "price": "8"})  # fmt: skip
+    await house.contract(tariff="rich", start="2026-03-01")
+    house.fill("grid_import", "2026-03-01T00:00", "2026-04-01T00:00", 100_000)
+    house.ledger.lay("grid_import", at("2026-03-12T10:00"), [1_000_000])
+    await house.price("epex", "2026-03-01T00:00", *[n * 1000 for n in range(743)])
+    issued = (await house.ask("POST", f"/bills/{MARCH}/issue", {})).data
+    opened = [await house.get(f"/bills/{MARCH}/lines/{n}", limit=10_000) for n in range(1, 5)]
+    for line in opened[:3]:
+        assert sum(Decimal(each["amount"]) for each in line["opened"]) == Decimal(line["exact"])
+    assert [(each["quantity"], each["unit"], each["price"], each["amount"]) for each in opened[3]["opened"]] == [("1", "kWh", None, None)]
+    slot = await house.get(f"/bills/{MARCH}/slots/2026-03-05T10:05:00+01:00")
+
+    house.tariff("rich", {"type": "flat", "name": "other", "price": "0.5"})
+    await house.ask("PUT", "/contracts/home", {"import": "grid_import", "tariff": "rich", "start": "2026-03-15", "cycle": {"day": 15}})
+    shown = await house.get(f"/bills/{MARCH}")
+    assert ({**shown, "changed_since": None}, shown["changed_since"]) == (issued, None)
+    assert [await house.get(f"/bills/{MARCH}/lines/{n}", limit=10_000) for n in range(1, 5)] == opened
+    await house.ask("DELETE", "/contracts/home")
+    assert [await house.get(f"/bills/{MARCH}/lines/{n}", limit=10_000) for n in range(1, 5)] == opened
+    assert await house.get(f"/bills/{MARCH}/slots/2026-03-05T10:05:00+01:00") == slot
+    assert await house.get(f"/bills/{MARCH}") == issued
+
+
+async def test_the_lines_of_an_adjustment_are_those_of_no_slots(house: BilledHouse) -> None:
+    await march(house)
+    await house.ask("POST", f"/bills/{MARCH}/issue", {})
+    house.ledger.lay("grid_import", at("2026-03-05T10:00"), [1_100_000])
+    await house.ask("POST", f"/bills/{MARCH}/adjust", {})
+    with pytest.raises(Conflict, match=f"are what changed; open those of {MARCH}"):
+        await house.get(f"/bills/{MARCH}.1/lines/1")
 
 
 async def test_a_period_ends_where_one_tariff_follows_another(home: BilledHouse) -> None:
