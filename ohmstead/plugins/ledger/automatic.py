@@ -84,11 +84,12 @@ class Automatic:
         self._waiting.difference_update(devices)
         done = False
         try:
-            changed: dict[str, tuple[MeterPoint, list[Binding]]] = {}
-            for device in devices:
-                await self._arrange(device, changed)
-            if changed:
-                await self._registrar.put_all(list(changed.values()))
+            async with self._registrar.deciding:
+                changed: dict[str, tuple[MeterPoint, list[Binding]]] = {}
+                for device in devices:
+                    await self._arrange(device, changed)
+                if changed:
+                    await self._registrar.put_all(list(changed.values()))
             done = True
         finally:
             if not done:

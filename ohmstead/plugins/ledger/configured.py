@@ -70,6 +70,11 @@ class Configured:
 
     async def apply(self, given: Mapping[str, Options]) -> None:
         """Put it in force, and write it."""
+        async with self._registrar.deciding:
+            await self._apply(given)
+        self._automatic.look_at_all()
+
+    async def _apply(self, given: Mapping[str, Options]) -> None:
         self._automatic.stated = given
         for slug, options in sorted(given.items()):
             point, bindings = self._described(slug, options)
@@ -80,7 +85,6 @@ class Configured:
                 await self._registrar.remove(point.id)
             else:
                 await self._registrar.put(_released(point))
-        self._automatic.look_at_all()
 
     def _described(self, slug: str, options: Options) -> tuple[MeterPoint, list[Binding]]:
         old = self._points.find(slug)

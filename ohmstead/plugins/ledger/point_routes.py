@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,7 +11,7 @@ import voluptuous as vol
 
 from ohmstead.core import validate
 from ohmstead.core.errors import Conflict, Invalid, NotFound
-from ohmstead.core.route import Call, Reply, Route
+from ohmstead.core.route import Call, Handler, Reply, Route
 from ohmstead.plugins.devices.locations import HOME
 from ohmstead.plugins.ledger.bindings import Binding, around, refuse_overlap
 from ohmstead.plugins.ledger.moments import instant_ms
@@ -49,16 +49,26 @@ class PointRoutes:
         change = partial(Route, scope="write", query=DRY, tags=tags)
         return [
             Route("GET", "/meter-points", self.listing, "read", "Meter points, in order of their ids", query=LISTING, tags=tags),
-            change("POST", "/meter-points", self.make, summary="Make a meter point", body=made, status=201),
+            change("POST", "/meter-points", self._alone(self.make), summary="Make a meter point", body=made, status=201),
             Route("GET", one, self.one, "read", "One meter point", tags=tags),
-            change("PUT", one, self.change, summary="Change what is given; series are bound for all time", body=shapes.api_point),
-            Route("DELETE", one, self.remove, "write", "Remove a meter point that nothing hangs under", tags=tags),
+            change("PUT", one, self._alone(self.change), summary="Change what is given; series for all time", body=shapes.api_point),
+            Route("DELETE", one, self._alone(self.remove), "write", "Remove a meter point that nothing hangs under", tags=tags),
             Route("GET", bindings, self.bindings, "read", "What measures it, in order of time", tags=tags),
-            change("POST", bindings, self.bind, summary="Bind series for a span", body=shapes.binding, status=201),
-            change("PUT", binding, self.rebind, summary="Put another binding in the place of one", body=shapes.binding),
-            change("DELETE", binding, self.unbind, summary="Remove a binding that somebody made"),
-            change("POST", f"{one}/swap", self.swap, summary="Another meter took over, without a seam", body=shapes.swap),
+            change("POST", bindings, self._alone(self.bind), summary="Bind series for a span", body=shapes.binding, status=201),
+            change("PUT", binding, self._alone(self.rebind), summary="Put another binding in the place of one", body=shapes.binding),
+            change("DELETE", binding, self._alone(self.unbind), summary="Remove a binding that somebody made"),
+            change("POST", f"{one}/swap", self._alone(self.swap), summary="Another meter took over, without a seam", body=shapes.swap),
         ]
+
+    def _alone(self, handler: Handler) -> Handler:
+        """The handler, while nobody else changes meter points: what it looks at is what it changes."""
+
+        @wraps(handler)
+        async def handle(call: Call) -> Any:
+            async with self._ledger.registrar.deciding:
+                return await handler(call)
+
+        return handle
 
     async def listing(self, call: Call) -> Reply:
         """A page of meter points."""

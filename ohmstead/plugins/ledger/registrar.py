@@ -42,10 +42,11 @@ class Touched(NamedTuple):
 
 
 class Registrar:
-    """The one way to change meter points. `wake` is called when something was marked."""
+    """The one way to change meter points, for those who hold `deciding`. `wake` is called when something was marked."""
 
     def __init__(self, storage: Storage, clock: Clock, points: MeterPoints, marks: Marks, wake: Callable[[], None]) -> None:
         self._storage, self._clock, self._points, self._marks, self.wake = storage, clock, points, marks, wake
+        self.deciding = asyncio.Lock()  # held by whoever changes them, from looking at what there is until it is put
         self._turn = asyncio.Lock()
         self.book = PointBook(storage.tenant_id)
         self.guards: list[Callable[[str], None]] = []  # each may refuse, with Conflict, that a person removes a meter point

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 MOST = 1 << 30  # no limit
 
 Write = Callable[[AsyncConnection], Awaitable[Correction]]
+Allow = Callable[[], Awaitable[None]]
 Signed = tuple[str, str, int]  # reason, author, instant
 UNSIGNED: Signed = ("preview", "preview", 0)
 
@@ -116,16 +117,21 @@ class Corrections:
         Refused (Invalid, NotFound, Conflict) when it cannot be; over an issued bill unless `adjust`.
         """
         signed = (refusals.reason(reason), author, self._clock.now_ms())
-        await self._check(change)
-        await self._not_issued(change, adjust)
-        return await self._keep(lambda tx: self._write(tx, change, signed), CorrectionApplied, signed)
+
+        async def allow() -> None:
+            await self._check(change)
+            await self._not_issued(change, adjust)
+
+        return await self._keep(allow, lambda tx: self._write(tx, change, signed), CorrectionApplied, signed)
 
     async def undo(self, number: int, reason: str, author: str, adjust: bool = False) -> Correction:
         """Take a correction back and replay the rest. NotFound; Conflict when it was undone already or lies over an issued bill."""
         signed = (refusals.reason(reason), author, self._clock.now_ms())
-        change = (await self._in_force(number)).change
-        await self._not_issued(change, adjust)
-        return await self._keep(lambda tx: self._take_back(tx, number, signed), CorrectionUndone, signed)
+
+        async def allow() -> None:
+            await self._not_issued((await self._in_force(number)).change, adjust)
+
+        return await self._keep(allow, lambda tx: self._take_back(tx, number, signed), CorrectionUndone, signed)
 
     async def preview_undo(self, number: int) -> Effect:
         """What taking it back now would do. NotFound, Conflict."""
@@ -171,6 +177,8 @@ class Corrections:
                     raise Invalid(f"series: {change.series} measures no meter point from {iso(change.start_ms)} to {iso(change.end_ms)}")
                 made = (await self.book.of_series(conn, [change.series])).get(change.series, ())
                 await check_readings(conn, self._engine.vault, self._storage.tenant_id, made, change)
+                recorded = await self.book.page(conn, self.book.conditions(None, change.series, "active"), None, MOST)
+                refusals.again(change, reversed(recorded))
             else:
                 await self._check_intervals(conn, change)
 
@@ -187,8 +195,10 @@ class Corrections:
             source = change.by if isinstance(change, Replace) else change.meter_point
             sheets = await self._engine.sheets_in(conn, [source], change.start_ms, change.end_ms)
             refusals.empty(source, change, sheets[source])
+        made = (await self.book.of_points(conn, [point.key])).get(point.key, ())
+        refusals.again(change, made)
         if isinstance(change, Confirm):
-            refusals.twice(change, (await self.book.of_points(conn, [point.key])).get(point.key, ()))
+            refusals.twice(change, made)
 
     async def _not_issued(self, change: AnyChange, adjust: bool) -> None:
         if self.valuer is None or adjust:
@@ -200,8 +210,8 @@ class Corrections:
             raise Conflict(f"issued bills count energy of this span: {', '.join(bills[:5])}; "
                            "with adjust the ledger changes and the difference shows as an adjustment to them")  # fmt: skip
 
-    async def _keep(self, write: Write, kind: type[CorrectionApplied | CorrectionUndone], signed: Signed) -> Correction:
-        """Carry it out with all that follows from it, then tell everybody; what was recorded."""
+    async def _keep(self, allow: Allow, write: Write, kind: type[CorrectionApplied | CorrectionUndone], signed: Signed) -> Correction:
+        """Carry it out, if nothing that somebody did meanwhile forbids it, with all that follows from it, then tell everybody."""
 
         async def work(tx: AsyncConnection) -> tuple[Correction, Touched, Event]:
             done = await write(tx)
@@ -212,6 +222,7 @@ class Corrections:
             return done, touched, event
 
         async with self._engine.turn:
+            await allow()
             done, touched, event = await self._storage.write(work)
         self._bus.publish(event)
         self._engine.tell(touched)

@@ -7,7 +7,7 @@ from itertools import islice
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Conflict, Invalid
-from ohmstead.plugins.ledger.corrections.changes import Confirm, OfIntervals, Replace, Shift
+from ohmstead.plugins.ledger.corrections.changes import Change, Confirm, OfIntervals, Replace, Shift
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import DAY_MS, Grid
@@ -74,6 +74,13 @@ def empty(slug: str, change: OfIntervals, sheets: Iterable[Sheet]) -> None:
     if not any(any(column) for sheet in sheets for column in (sheet.measured_ms, sheet.estimated_ms, sheet.reset_ms)):
         raise _wrong("start", f"{slug} has no interval from {iso(change.start_ms)} to {iso(change.end_ms)}; "
                               "set-total or spread state the energy of missing time")  # fmt: skip
+
+
+def again(change: Change, made: Iterable[Correction]) -> None:
+    """What was said of a span last is not said once more: somebody clicked twice, or a call was repeated. Conflict."""
+    over = [other for other in made if other.change.overlaps(change.start_ms, change.end_ms)]
+    if over and over[-1].change == change:
+        raise Conflict(f"correction {over[-1].number} of {over[-1].author} says just this already; undo it to say it anew")
 
 
 def twice(change: Confirm, made: Iterable[Correction]) -> None:

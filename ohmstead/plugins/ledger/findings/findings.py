@@ -276,11 +276,12 @@ class Findings:
         return await self._corrections.preview_undo(remedy.number) if isinstance(remedy, Undo) else None
 
     async def _swap(self, slug: str, remedy: Swap) -> None:
-        point = self._points.get(slug)
-        if point.origin == "yaml":
-            raise Conflict(f"meter point {slug!r} is defined in the configuration file; state the swap there")
         registers = Decimal(remedy.closing), Decimal(remedy.opening)
-        await self._registrar.put(point, swapped(self._points.bindings(slug), None, remedy.at_ms, *registers))
+        async with self._registrar.deciding:
+            point = self._points.get(slug)
+            if point.origin == "yaml":
+                raise Conflict(f"meter point {slug!r} is defined in the configuration file; state the swap there")
+            await self._registrar.put(point, swapped(self._points.bindings(slug), None, remedy.at_ms, *registers))
         await self._engine.caught_up(SWAP_S)
 
     async def _after(self, finding: Finding, who: str) -> Finding:

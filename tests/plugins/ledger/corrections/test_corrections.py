@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -210,3 +211,23 @@ async def test_who_witnesses_a_correction_does_so_in_its_transaction(house: Corr
     with pytest.raises(Unavailable):
         await house.correct(**EVERY[0])
     assert (await house.derived(), len(await house.get("/corrections"))) == (before, 1)
+
+
+async def test_of_several_authors_at_once_each_knows_what_the_others_did(house: CorrectedHouse) -> None:
+    await house.metered(every_ms=HOUR)
+    await house.metered("check", every_ms=HOUR)
+
+    async def at_once(*given: dict[str, Any]) -> list[str]:
+        done = await asyncio.gather(*(house.correct(**each) for each in given), return_exceptions=True)
+        return sorted(type(each).__name__ for each in done)
+
+    round_ = [{"kind": "replace", "meter_point": one, "by": other, "start": DAY1, "end": DAY2} for one, other in (("grid", "check"), ("check", "grid"))]
+    assert await at_once(*round_) == ["Invalid", "dict"]
+    twice = {"kind": "interval-scale", "meter_point": "grid", "start": DAY2, "end": DAY3, "factor": "2"}
+    assert await at_once(twice, twice, twice) == ["Conflict", "Conflict", "dict"]
+    reading = {"kind": "reading-scale", "series": "check.energy_import", "start": DAY2, "end": DAY3, "factor": "2"}
+    assert await at_once(reading, reading) == ["Conflict", "dict"]
+    with pytest.raises(Conflict, match=r"correction \d of owner says just this already; undo it to say it anew"):
+        await house.correct(**twice)
+    await house.correct("interval-scale", meter_point="grid", start=DAY2, end=DAY3, factor="3")
+    await house.correct(**twice)  # something else was said since

@@ -10,6 +10,7 @@ import pytest
 
 from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.core.model import DeviceInfo
+from ohmstead.core.route import Reply
 from tests.fakes.metered_house import MeteredHouse
 
 T0 = 1_772_323_200_000  # 2026-03-01T00:00:00Z
@@ -179,6 +180,22 @@ async def test_another_time_zone_makes_the_rollups_anew(house: MeteredHouse) -> 
     await house.settle()
     assert await days("consumption-barn") == [(-19, 5), (5, 24), (29, 19)]
     assert (await house.ask("POST", "/ledger/verify", {})).data["same"]
+
+
+async def test_several_people_at_once_undo_nothing_of_each_other(house: MeteredHouse) -> None:
+    async def at_once(*calls: tuple[str, str, dict[str, Any]]) -> list[type[Any]]:
+        return [type(done) for done in await asyncio.gather(*(house.ask(*call) for call in calls), return_exceptions=True)]
+
+    same = await at_once(*(("POST", "/meter-points", {"id": "q", "role": "load", "name": name}) for name in "abc"))
+    assert sorted(kind.__name__ for kind in same) == ["Conflict", "Conflict", "Reply"]
+    await make(house, "r", role="load")
+    bound = [("POST", "/meter-points/q/bindings", {"series": f"q{n}.power", "from": f"2026-0{n}-01", "to": f"2026-0{n}-20"}) for n in range(1, 7)]
+    assert set(await at_once(*bound)) == {Reply}
+    assert len(await house.get("/meter-points/q/bindings")) == 6
+    over = await at_once(*(("POST", "/meter-points/r/bindings", {"series": f"r{n}.power", "from": "2026-01-01"}) for n in range(3)))
+    assert sorted(kind.__name__ for kind in over) == ["Invalid", "Invalid", "Reply"]
+    round_ = await at_once(("PUT", "/meter-points/q", {"parent": "r"}), ("PUT", "/meter-points/r", {"parent": "q"}))
+    assert sorted(kind.__name__ for kind in round_) == ["Invalid", "Reply"]
 
 
 async def until_true(found: Callable[[], Awaitable[object]], wanted: object) -> None:
