@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TRACKS, FEWEST = 300, 10  # tracks of a portion
+TRACKS, FEWEST = 100, 10  # tracks of a portion: its transaction must not hold up for long what people wait for
 NO_SERIES = 0  # before all keys of series
 MARKS = 40_000  # marks of readings that are looked at for it: a series has one for each day
 REASONS = 100  # marks of meter points

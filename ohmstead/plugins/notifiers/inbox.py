@@ -38,7 +38,7 @@ class Inbox:
             await tx.execute(insert(inbox).values(row))
             return True
 
-        return bool(await self._storage.write(write))
+        return bool(await self._storage.write(write, urgent=True))
 
     async def page(self, most: int, cursor: str | None, person: str | None, unread: bool) -> tuple[list[dict[str, Any]], str | None]:
         """Messages and the cursor of the next page. Invalid for a cursor that is none."""

@@ -77,7 +77,7 @@ class Notifiers:
 
     async def send(self, notice: Notice) -> int | None:
         """Put a notice into the outbox; its id, or None when one with its key was told before."""
-        return await self._storage.write(lambda tx: self.enqueue(tx, notice))  # type: ignore[no-any-return]
+        return await self._storage.write(lambda tx: self.enqueue(tx, notice), urgent=True)  # type: ignore[no-any-return]
 
     async def enqueue(self, tx: AsyncConnection, notice: Notice) -> int | None:
         """The same inside a transaction of `storage.write`: what is told and why it is told are committed together."""

@@ -89,7 +89,7 @@ class Sender:
     async def turn(self) -> int:
         """Form messages of what is due and begin to send as many as there is room for; how many were begun."""
         room = AT_ONCE - len(self._under_way)
-        rows = await self._storage.write(lambda tx: self._take(tx, room))
+        rows = await self._storage.write(lambda tx: self._take(tx, room), urgent=True)
         for row in rows:
             attempt = asyncio.create_task(self._attempt(row), name=f"message {row.id}")
             self._under_way.add(attempt)
@@ -184,7 +184,7 @@ class Sender:
                 await self._addresses.took(tx, row.address_key)
             return status == "bounced" and await self._addresses.bounced(tx, row.address_key, row.place, answer[:200])
 
-        paused = await self._storage.write(write)
+        paused = await self._storage.write(write, urgent=True)
         if status != "pending":
             self.counts[row.channel, status] = self.counts.get((row.channel, status), 0) + 1
         self._tell(row, status, answer, now_ms)

@@ -230,7 +230,7 @@ class Watches:
             await self._book.put(tx, changes)
 
         try:
-            await self._storage.write(write)
+            await self._storage.write(write, urgent=True)  # among the settling of alerts, in its order
         except BaseException:
             self._dirty |= dirty
             raise

@@ -143,12 +143,14 @@ class Storage:
         """Wait until the queue is below its bound."""
         await self._writer.room()
 
-    async def write(self, work: Work, within_s: float = 60.0) -> Any:
+    async def write(self, work: Work, within_s: float = 60.0, urgent: bool = False) -> Any:
         """Run `await work(tx)` in a transaction, in the writer's order; its result, or what it raised (all is undone).
 
-        Unavailable when the database is away or `within_s` seconds pass before it is this one's turn.
+        `urgent` is for what people wait for: small, and in order only among its like. It goes before readings that wait,
+        and may be there before those that were sent before it. Unavailable when the database is away or `within_s` seconds
+        pass before it is this one's turn.
         """
-        return await self.around(work, lambda given: self._writer.write(given, within_s))
+        return await self.around(work, lambda given: self._writer.write(given, within_s, urgent))
 
     def join(self, join: Join) -> Callable[[], None]:
         """Have `await join(tx, group)` run inside the transaction of every group of readings; see Group.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.errors import Unavailable
 from ohmstead.core.model import Row
 from ohmstead.plugins.storage.group import Marks
+from ohmstead.plugins.storage.writer import AHEAD, Work
 from tests.fakes.stored_house import StoredHouse
 
 T0 = 1_794_000_000_000
@@ -93,6 +96,51 @@ async def test_work_runs_in_a_transaction_behind_what_was_queued(house: StoredHo
     house.ingest.send(batch)
     count = await house.storage.write(lambda tx: tx.scalar(text("SELECT count(*) FROM readings")))
     assert count == 1
+
+
+async def test_urgent_work_goes_before_all_that_waits_and_in_order_among_its_like(house: StoredHouse) -> None:
+    order: list[str] = []
+
+    def noting(name: str) -> Work:
+        async def work(tx: AsyncConnection) -> None:
+            order.append(name)
+
+        return work
+
+    batch = house.batch([("d", "power", 1.0, T0)])
+    batch.on_settled(lambda error: order.append("reading"))
+
+    async def queue_all(tx: AsyncConnection) -> None:
+        house.storage.put(batch)
+        works.extend(
+            asyncio.ensure_future(house.storage.write(noting(name), urgent=name != "last")) for name in ("last", "urgent", "urgent too")
+        )
+        await asyncio.sleep(0)
+
+    works: list[asyncio.Future[None]] = []
+    await house.storage.write(queue_all)
+    await asyncio.gather(*works)
+    assert order == ["urgent", "urgent too", "reading", "last"]
+
+
+async def test_readings_get_their_turn_among_any_number_of_urgent_writes(house: StoredHouse) -> None:
+    done, stored = 0, list[Exception | None]()
+
+    async def again() -> None:
+        nonlocal done
+        while not stored:
+            await house.storage.write(nothing, urgent=True)
+            done += 1
+
+    async def nothing(tx: AsyncConnection) -> None:
+        pass
+
+    batch = house.batch([("d", "power", 1.0, T0)])
+    batch.on_settled(stored.append)
+    house.storage.put(batch)
+    await asyncio.gather(*(again() for _ in range(5)))
+    assert stored == [None]
+    assert done <= 3 * AHEAD
 
 
 async def test_work_that_raises_is_undone_and_hurts_nobody(house: StoredHouse) -> None:

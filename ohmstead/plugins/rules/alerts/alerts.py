@@ -280,7 +280,7 @@ class Alerts:
         if not steps and not turns:
             return
         now_ms = self._clock.now_ms()
-        done: list[Step] = await self._storage.write(lambda tx: self.journal.write(tx, steps, turns, now_ms))
+        done: list[Step] = await self._storage.write(lambda tx: self.journal.write(tx, steps, turns, now_ms), urgent=True)
         for step in done:
             self._take(step.alert)
             self._say(step)
