@@ -172,6 +172,14 @@ async def test_a_missing_entry_is_named(house: AuditedHouse) -> None:
         assert (found["ok"], found["broken"]) == (False, number)
 
 
+async def test_two_entries_that_changed_places_are_named(house: AuditedHouse) -> None:
+    await fill(house)
+    for number, other in ((5, 0), (3, 5), (0, 3)):
+        await house.tamper("UPDATE audit_entries SET number = :other WHERE number = :number", number=number, other=other)
+    found = await verdict(house)
+    assert (found["ok"], found["broken"], found["checked"]) == (False, 3, 2)
+
+
 async def test_a_chain_forged_without_the_key_is_found(house: AuditedHouse) -> None:
     await fill(house, 3)
     await house.tamper("DELETE FROM audit_entries WHERE number = 4")
