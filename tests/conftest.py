@@ -10,6 +10,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
+
+pytest_plugins = ["tests.fakes.databases"]
+
+settings.register_profile("tests", settings(deadline=None))  # that a machine is busy is no mistake
+settings.load_profile("tests")
 
 # Threads that libraries keep for the life of the process, by the beginning of their name.
 LASTING = ("asyncio_", "ThreadPoolExecutor", "pytest_timeout")

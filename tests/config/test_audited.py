@@ -16,10 +16,7 @@ from ohmstead.plugins.audit.tables import TABLES as AUDIT
 from ohmstead.plugins.billing.book import BillBook, Entry, Kept
 from ohmstead.plugins.billing.tables import TABLES as BILLING
 from ohmstead.plugins.devices.tables import TABLES as DEVICES
-from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
 from tests.fakes.stored_house import StoredHouse
-
-__all__ = ["postgres", "postgres_url", "sqlite_url", "storage_url"]
 
 
 @pytest.fixture

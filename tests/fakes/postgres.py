@@ -82,10 +82,10 @@ class Postgres:
             self.stop()
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def create(self) -> str:
-        """The URL of a new, empty database."""
+    def create(self, like: str | None = None) -> str:
+        """The URL of a new database: empty, or a copy of the one at the URL `like`, to which nobody may be connected."""
         name = f"{self._prefix}_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {like.rpartition('/')[2]}" if like else ""))
         assert self._url is not None
         return self._url.rpartition("/")[0] + "/" + name
 

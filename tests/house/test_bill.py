@@ -20,11 +20,8 @@ from ohmstead.config.house import House
 from ohmstead.core.clock import from_ms, to_ms
 from ohmstead.core.errors import Conflict
 from ohmstead.core.plugin import PeriodRow
-from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
 from tests.fakes.house import until
 from tests.fakes.running import free_port
-
-__all__ = ["postgres", "postgres_url", "sqlite_url", "storage_url"]
 
 SLOT_MS = 900_000
 YAML = """

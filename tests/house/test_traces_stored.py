@@ -15,11 +15,8 @@ from ohmstead.plugins.ledger.layers import kwh, quality
 from ohmstead.plugins.ledger.sheet import Layer
 from ohmstead.plugins.ledger.slots import DAY_MS
 from tests.fakes import traces
-from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
 from tests.fakes.derived import derived, rebuilt
 from tests.fakes.metered_house import MeteredHouse
-
-__all__ = ["postgres", "postgres_url", "sqlite_url", "storage_url"]
 
 
 @pytest.fixture

@@ -6,11 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
 from tests.fakes.http_sink import HttpSink
 from tests.fakes.smtp_sink import SmtpSink
-
-__all__ = ["hook", "mail", "postgres", "postgres_url", "sqlite_url", "storage_url"]
 
 
 @pytest.fixture

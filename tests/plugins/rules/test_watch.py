@@ -21,10 +21,7 @@ from ohmstead.plugins.rules.compare import Comparison
 from ohmstead.plugins.rules.gate import Gate, Turn
 from ohmstead.plugins.rules.tables import TABLES
 from ohmstead.plugins.rules.watch import SETTLE_S, Watches
-from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
 from tests.fakes.stored_house import StoredHouse
-
-__all__ = ["postgres", "postgres_url", "sqlite_url", "storage_url"]
 
 POWER = Quantity("power", "W", Kind.GAUGE, "power")
 ABOVE = Comparison("above", 50.0)

@@ -51,9 +51,9 @@ def test_the_newest_file_is_alembics_head() -> None:
     assert ScriptDirectory(str(folder), version_locations=[str(folder)]).get_current_head() == schema.head(folder)
 
 
-async def test_a_new_database_has_every_table_with_its_columns(storage_url: str, tmp_path: Path) -> None:
-    assert set(metadata.tables).issubset(await opened(storage_url, tmp_path))
-    storage = Storage(storage_url, tmp_path, ManualClock(), Bus())
+async def test_a_new_database_has_every_table_with_its_columns(empty_url: str, tmp_path: Path) -> None:
+    assert set(metadata.tables).issubset(await opened(empty_url, tmp_path))
+    storage = Storage(empty_url, tmp_path, ManualClock(), Bus())
     await storage.open()
     async with storage.read() as conn:
         for table in metadata.tables.values():
@@ -61,16 +61,16 @@ async def test_a_new_database_has_every_table_with_its_columns(storage_url: str,
     await storage.close()
 
 
-async def test_a_feature_brings_its_own_and_grows(storage_url: str, tmp_path: Path) -> None:
-    assert "pets_0001" in await opened(storage_url, tmp_path, a_feature(tmp_path / "pets", 1))
-    assert {"pets_0001", "pets_0002", "schema_pets"} <= await opened(storage_url, tmp_path, a_feature(tmp_path / "pets", 2))
+async def test_a_feature_brings_its_own_and_grows(empty_url: str, tmp_path: Path) -> None:
+    assert "pets_0001" in await opened(empty_url, tmp_path, a_feature(tmp_path / "pets", 1))
+    assert {"pets_0001", "pets_0002", "schema_pets"} <= await opened(empty_url, tmp_path, a_feature(tmp_path / "pets", 2))
 
 
-async def test_a_newer_database_is_left_alone(storage_url: str, tmp_path: Path) -> None:
-    await opened(storage_url, tmp_path, a_feature(tmp_path / "pets", 2))
+async def test_a_newer_database_is_left_alone(empty_url: str, tmp_path: Path) -> None:
+    await opened(empty_url, tmp_path, a_feature(tmp_path / "pets", 2))
     (tmp_path / "pets" / "0002_pets.py").unlink()
     with pytest.raises(ConfigError, match="pets have version 0002, this release knows 0001"):
-        await opened(storage_url, tmp_path, a_feature(tmp_path / "pets", 1))
+        await opened(empty_url, tmp_path, a_feature(tmp_path / "pets", 1))
 
 
 def test_features_come_behind_what_they_need(tmp_path: Path) -> None:
@@ -80,15 +80,15 @@ def test_features_come_behind_what_they_need(tmp_path: Path) -> None:
         schema.in_order([a])
 
 
-async def test_alembic_is_imported_only_to_migrate(sqlite_url: str, tmp_path: Path) -> None:
-    await opened(sqlite_url, tmp_path)
+async def test_alembic_is_imported_only_to_migrate(empty_sqlite_url: str, tmp_path: Path) -> None:
+    await opened(empty_sqlite_url, tmp_path)
     code = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom ohmstead.core.bus import Bus\nfrom ohmstead.core.clock import Clock\n"
         "from ohmstead.plugins.storage.storage import Storage\n"
         "async def main():\n s = Storage(sys.argv[1], Path('.'), Clock(), Bus())\n await s.open()\n await s.close()\n"
         "asyncio.run(main())\nprint([m for m in ('alembic', 'asyncpg', 'cryptography') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code, sqlite_url], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code, empty_sqlite_url], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
@@ -105,8 +105,8 @@ def test_a_url_we_cannot_use(url: str, tmp_path: Path) -> None:
         locate(url, tmp_path)
 
 
-async def test_space_comes_back_to_the_file_system(sqlite_url: str, tmp_path: Path) -> None:
-    storage = Storage(sqlite_url, tmp_path, ManualClock(), Bus())
+async def test_space_comes_back_to_the_file_system(empty_sqlite_url: str, tmp_path: Path) -> None:
+    storage = Storage(empty_sqlite_url, tmp_path, ManualClock(), Bus())
     await storage.open()
     async with storage.read() as conn:
         assert await conn.scalar(text("PRAGMA auto_vacuum")) == 2

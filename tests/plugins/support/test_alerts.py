@@ -12,9 +12,6 @@ from ohmstead.plugins.support.conditions import CONDITIONS
 from ohmstead.plugins.support.facts import Facts, Traffic
 from ohmstead.plugins.support.watch import Watch
 from tests.fakes.alerted_house import AlertedHouse
-from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
-
-__all__ = ["postgres", "postgres_url", "sqlite_url", "storage_url"]
 
 STEP_S, LONG_S = 15.0, 1815.0
 SLOW = (*(1000 if bound == 10.0 else 0 for bound in BUCKETS_S), 0)

@@ -19,10 +19,7 @@ from ohmstead.plugins.tariffs.records import TariffRecords
 from ohmstead.plugins.tariffs.registry import Tariffs
 from ohmstead.plugins.tariffs.routes import TariffRoutes
 from ohmstead.web.intake import Intake
-from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
 from tests.fakes.price_shelf import Shelf, price_shelf
-
-__all__ = ["postgres", "postgres_url", "shelf", "sqlite_url", "storage_url"]
 
 OWNER = Person("owner", frozenset({"*"}))
 FLAT = {"type": "flat", "name": "energy", "price": "0.25"}

@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.corrected_house import CorrectedHouse
-from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
-
-__all__ = ["house", "postgres", "postgres_url", "sqlite_url", "storage_url"]
 
 
 @pytest.fixture

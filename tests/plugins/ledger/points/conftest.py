@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
 from tests.fakes.metered_house import MeteredHouse
-
-__all__ = ["house", "postgres", "postgres_url", "sqlite_url", "storage_url"]
 
 
 @pytest.fixture

@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.automated_house import AutomatedHouse
-from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
-
-__all__ = ["home", "house", "postgres", "postgres_url", "sqlite_url", "storage_url"]
 
 
 @pytest.fixture

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.databases import postgres, postgres_url, sqlite_url, storage_url
 from tests.fakes.price_shelf import Shelf, price_shelf
-
-__all__ = ["postgres", "postgres_url", "shelf", "sqlite_url", "storage_url"]
 
 
 @pytest.fixture
