@@ -57,7 +57,12 @@ def test_help_is_quick_and_imports_nothing(ohmstead: Run, tmp_path: Path) -> Non
     names = "run demo simulate init check reload token plugins devices discover import dead-letters jobs backup restore"
     done = ohmstead(tmp_path, "--help")
     assert all(name in done.stdout for name in names.split())
-    code = "import sys, ohmstead.config.cli; print(sorted({'sqlalchemy', 'aiohttp', 'asyncio', 'voluptuous', 'yaml'} & set(sys.modules)))"
+    code = """
+import sys
+from ohmstead.config.cli import MODULES, cli
+assert all(cli.get_command(None, name).name == name for name in MODULES)
+print(sorted({'sqlalchemy', 'aiohttp', 'asyncio', 'voluptuous', 'yaml'} & set(sys.modules)))
+"""
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert seen.stdout == "[]\n"
 
