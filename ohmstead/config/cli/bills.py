@@ -111,8 +111,20 @@ def _notes(found: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
             yield from _quality(side, found[side], zone)
     for gap in found.get("unpriced", []):
         yield f"unpriced: {gap['component'] or 'tariff'}, {gap['kwh']} kWh, {gap['reason']}, {_span(gap, zone)}"
+    for gap in found.get("excluded", []):
+        yield f"{gap['component']}: {gap['windows']} windows with missing parts do not count, {_span(gap, zone)}"
+    for gas in found.get("conversions", []):
+        yield f"{gas['m3']} m³ × {gas['kwh_per_m3']} kWh/m³ × {gas['state_number']} = {gas['kwh']} kWh, {_span(gas, zone)}"
+    for net in found.get("netted", []):
+        yield f"netted {net['offset']} kWh of {net['imported']} bought and {net['exported']} sold, {_kept(net)}, {_span(net, zone)}"
     if found["changed_since"]:
         yield f"since it was issued it changed by {found['changed_since']['total']} {found['currency']}; --adjust issues that"
+
+
+def _kept(net: dict[str, Any]) -> str:
+    parts = (("drawn", "drawn from what was kept"), ("expired", "expired"))
+    used = "".join(f"{net[name]} {word}, " for name, word in parts if net[name] != "0")
+    return f"{used}{net['balance']} kept"
 
 
 def _quality(side: str, found: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:

@@ -161,8 +161,11 @@ def _show_outcome(done: dict[str, Any]) -> None:
         return
     preview = done["preview"]
     if preview:
-        click.echo(f"{done['rows']} rows from {preview['start']} to {preview['end']}, {preview['kwh']} kWh or m³")
-        click.echo(f"  before: {preview['before_kwh']}, after: {preview['after_kwh']}, in {preview['slots_changed']} slots that change")
+        unit = preview["unit"]
+        amount = f", {preview['kwh']} {unit}" if preview["periods"] else ""
+        click.echo(f"{done['rows']} rows from {preview['start']} to {preview['end']}{amount}")
+        change = f"before: {preview['before_kwh']} {unit}, after: {preview['after_kwh']} {unit}"
+        click.echo(f"  {change}, in {preview['slots_changed']} slots that change")
     else:
         click.echo(f"{done['rows']} rows from {done['start']} to {done['end']}")
     for conflict in preview.get("conflicts", ()):

@@ -68,6 +68,15 @@ class Bill(msgspec.Struct, frozen=True):
                 {"component": gap.component, "start": iso(gap.start_ms), "end": iso(gap.end_ms), "windows": gap.windows}
                 for gap in priced.excluded
             ],
+            "conversions": [
+                {"start": iso(each.start_ms), "end": iso(each.end_ms), "m3": plain(each.m3), "kwh_per_m3": plain(each.kwh_per_m3),
+                 "state_number": plain(each.state_number), "kwh": plain(each.kwh)} for each in priced.conversions
+            ],
+            "netted": [
+                {"start": iso(each.start_ms), "end": iso(each.end_ms)}
+                | {name: kwh(getattr(each, name)) for name in ("imported", "exported", "offset", "drawn", "banked", "expired", "balance")}
+                for each in priced.netted
+            ],
             "carried_in": dict(self.carried), "carried_out": dict(priced.carry),
         }  # fmt: skip
 

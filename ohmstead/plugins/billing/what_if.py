@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from operator import neg
 from typing import Any
 
 import voluptuous as vol
@@ -46,15 +47,18 @@ class WhatIf:
         """Each ended period that lies in a span (the last year unless given), as it is billed and as it would be. Invalid for none."""
         periods = self.periods(contract, start_ms, end_ms)
         carry: Carry = {}
-        rows, actual, would = [], Decimal(0), Decimal(0)
+        rows, actual, would = [], list[Decimal](), list[Decimal]()
         for period in periods:
             is_, might = await self._biller.bill(contract, period), await self._biller.under(contract, tariff, period, carry)
-            carry, actual, would = might.priced.carry, actual + is_.sheet.total, would + might.sheet.total
+            carry = might.priced.carry
             rows.append(_row(is_, might))
+            if rows[-1]["priced"]:
+                actual.append(is_.sheet.total)
+                would.append(might.sheet.total)
         return {
             "contract": contract.id, "tariff": tariff.id, "currency": contract.currency, "start": iso(periods[0].start_ms),
-            "end": iso(periods[-1].end_ms), "actual": plain(actual), "would": plain(would), "saving": plain(actual - would),
-            "periods": rows,
+            "end": iso(periods[-1].end_ms), "actual": _sum(actual), "would": _sum(would), "saving": _sum([*actual, *map(neg, would)]),
+            "left_out": len(rows) - len(actual), "periods": rows,
         }  # fmt: skip
 
     def periods(self, contract: Contract, start_ms: int | None, end_ms: int | None) -> list[Period]:
@@ -72,9 +76,13 @@ class WhatIf:
         return found
 
 
+def _sum(amounts: Sequence[Decimal]) -> str | None:
+    return plain(sum(amounts[1:], amounts[0])) if amounts else None
+
+
 def _row(actual: Bill, would: Bill) -> dict[str, Any]:
     return {
         "start": iso(actual.period.start_ms), "end": iso(actual.period.end_ms), "actual": plain(actual.sheet.total),
         "would": plain(would.sheet.total), "saving": plain(actual.sheet.total - would.sheet.total),
-        "complete": actual.complete and would.complete,
+        "complete": actual.complete and would.complete, "priced": not (actual.priced.unpriced or would.priced.unpriced),
     }  # fmt: skip

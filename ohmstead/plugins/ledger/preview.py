@@ -37,8 +37,11 @@ class Previews:
         start, end = (None, None) if extent is None else (iso(extent[0]), iso(extent[1]))
         conflicts = [{"import": each.earlier, "periods": each.count, "start": iso(each.start_ms), "end": iso(each.end_ms),
                       "kwh": kwh(each.mwh)} for each in clashes]  # fmt: skip
+        point = self._ledger.points.by_key(made.point_id)
+        unit = "kWh" if point is None else point.unit
         return {"number": made.number, "periods": periods, "registers": registers, "start": start, "end": end, "kwh": kwh(amount),
-                "before_kwh": kwh(before), "after_kwh": kwh(after), "slots_changed": changed, "conflicts": conflicts}  # fmt: skip
+                "unit": unit, "before_kwh": kwh(before), "after_kwh": kwh(after), "slots_changed": changed,
+                "conflicts": conflicts}  # fmt: skip
 
     async def _totals(self, connection: AsyncConnection, made: Import, start_ms: int, end_ms: int) -> tuple[int, int, int]:
         """The energy of the import's span as it is and as it would be, and how many slots would differ."""

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from ohmstead.core.errors import Conflict, Invalid, NotFound
+from ohmstead.plugins.ledger.points import Role
 from tests.fakes.billed_house import BilledHouse, at
 
 FLAT = {"type": "flat", "name": "energy", "price": "0.2517"}
@@ -97,6 +98,24 @@ async def test_a_line_of_a_dynamic_tariff_names_the_price_imports_it_is_priced_f
     assert [each["price_import"] for each in opened["opened"]] == [1] * 40 + [2] * 4 + [1] * 52
     [before, _] = (await house.get("/bills/home-2026-04-01", known_at=then.isoformat()))["lines"]
     assert (before["exact"], before["price_imports"]) == ("9.6", [1])
+
+
+async def test_a_bill_shows_how_gas_became_kwh_and_what_was_netted(home: BilledHouse) -> None:
+    home.tariff("gas", {"type": "flat", "price": "0.10"}, gas={"state_number": "0.95", "calorific_values": [
+        {"from": "2026-03-01", "kwh_per_m3": "11"}, {"from": "2026-03-11", "kwh_per_m3": "12"}]})  # fmt: skip
+    home.tariff("net", {"type": "flat", "price": "0.30"}, netting={"over": "bill", "carry": "kwh"})
+    home.ledger.point("gas", Role.GAS)
+    await home.contract("gas", tariff="gas", start="2026-03-01", **{"import": "gas"})
+    await home.contract("net", tariff="net", start="2026-03-01", export="grid_export")
+    home.fill("gas", "2026-03-01T00:00", "2026-03-21T00:00", 10_000)
+    home.fill("grid_import", "2026-03-01T00:00", "2026-04-01T00:00", 100_000)
+    home.fill("grid_export", "2026-03-01T00:00", "2026-04-01T00:00", 110_000)
+    # ten days of 0.96 m³: 9.6 × 11 × 0.95 = 100.32, then 9.6 × 12 × 0.95 = 109.44
+    bill = await home.get("/bills/gas-2026-03-01")
+    assert [(each["m3"], each["kwh_per_m3"], each["state_number"], each["kwh"]) for each in bill["conversions"]] == [
+        ("9.6", "11", "0.95", "100.32"), ("9.6", "12", "0.95", "109.44")]  # fmt: skip
+    [net] = (await home.get("/bills/net-2026-03-01"))["netted"]
+    assert [net[name] for name in ("imported", "exported", "offset", "drawn", "banked", "balance")] == ["297.2", "326.92", "297.2", "0", "29.72", "29.72"]
 
 
 async def test_an_issued_bill_stays_and_shows_what_changed(house: BilledHouse) -> None:

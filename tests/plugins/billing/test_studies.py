@@ -153,6 +153,13 @@ async def test_what_would_have_been_paid(home: BilledHouse) -> None:
     assert (found["actual"], found["would"], found["saving"]) == ("141.50", "129.80", "11.70")
     inline = {"currency": "EUR", "components": [{"type": "flat", "price": "0.20"}]}
     assert (await home.ask("POST", "/contracts/home/what-if", {"tariff": inline, "start": "2026-03-01"})).data["would"] == "59.44"
+    home.tariff("spot", {"type": "dynamic", "series": "market"})
+    await home.price("market", "2026-03-01T00:00", *[100_000] * 743)  # February has none
+    found = (await home.ask("POST", "/contracts/home/what-if", {"tariff": "spot"})).data
+    assert ([row["priced"] for row in found["periods"]], found["left_out"]) == ([False, True], 1)
+    assert (found["actual"], found["would"], found["saving"]) == ("74.30", "29.72", "44.58")
+    found = (await home.ask("POST", "/contracts/home/what-if", {"tariff": "spot", "end": "2026-03-01"})).data
+    assert (found["actual"], found["saving"], found["left_out"]) == (None, None, 1)
     for body, words in (({"tariff": "francs"}, "in CHF, the contract in EUR"), ({"tariff": {"currency": "EUR"}}, "components"),
                         ({"tariff": "flat", "start": "2026-03-02", "end": "2026-03-05"}, "no billing period of contract 'home' lies"),
                         ({"tariff": "flat", "start": "2027-01-01"}, "a start before the end")):  # fmt: skip
