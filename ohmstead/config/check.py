@@ -11,7 +11,7 @@ import voluptuous as vol
 
 from ohmstead.config.document import Document
 from ohmstead.config.mistakes import mistakes, without
-from ohmstead.config.problem import Problem
+from ohmstead.config.problem import Keys, Problem
 from ohmstead.config.sections import INTEGRATIONS
 from ohmstead.config.templates import with_template
 from ohmstead.core import validate
@@ -83,10 +83,12 @@ def _section(document: Document, section: Section) -> Any:
     if given is None:
         return None
     value, wrong = mistakes(section.schema, given)
+    told: set[Keys] = set()
     for round_ in range(ROUNDS):
         for mistake in wrong:
-            if round_ == 0 or not mistake.missing:  # what misses now may be what was taken out
+            if mistake.keys not in told and (round_ == 0 or not mistake.missing):  # what misses now may be what was taken out
                 document.wrong((section.key, *mistake.keys), mistake.text)
+        told |= {mistake.keys for mistake in wrong}
         if not wrong:
             return value
         given = without(given, wrong)

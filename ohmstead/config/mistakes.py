@@ -39,16 +39,23 @@ def mistakes(schema: Any, value: Any) -> tuple[Any, list[Mistake]]:
 
 
 def without(value: Any, wrong: Iterable[Mistake]) -> Any:
-    """A copy of a mapping that lacks what is wrong: the value itself, or the mapping that misses one."""
+    """A copy of a mapping that lacks what is wrong: the value itself, the list it is in, or the mapping that misses one."""
     rest = deepcopy(value)
     for mistake in wrong:
         keys = mistake.keys[:-1] if mistake.missing else mistake.keys
-        inner = rest
-        for key in keys[:-1]:
-            inner = inner.get(key) if isinstance(inner, dict) else None
-        if keys and isinstance(inner, dict):
-            inner.pop(keys[-1], None)
+        _drop(rest, keys[: next((place for place, key in enumerate(keys) if isinstance(key, int)), None)])
     return rest
+
+
+def _drop(value: Any, keys: Keys) -> None:
+    """Take out what is at the end of a way, or what should hold it where it is not there."""
+    for length in range(len(keys), 0, -1):
+        inner = value
+        for key in keys[: length - 1]:
+            inner = inner.get(key) if isinstance(inner, dict) else None
+        if isinstance(inner, dict) and keys[length - 1] in inner:
+            del inner[keys[length - 1]]
+            return
 
 
 def _keys(error: vol.Invalid) -> Keys:

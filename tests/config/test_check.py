@@ -147,6 +147,23 @@ def test_what_clashes_within_the_broker(folder: Write) -> None:
     assert told(folder, "mqtt: {port: 1883}\n") == ['configuration.yaml:1  mqtt: where is the broker? Give host, or "broker: embedded"']
 
 
+def test_mistakes_within_lists_hide_none_of_the_others(folder: Write) -> None:
+    found = problems(folder("""
+devices: {heatpump: {}}
+automations:
+  a: {trigger: [{stat: heatpump.power}], action: [{webhok: x}, {delay: 1s}]}
+  b: {trigger: [{webhook: short}], action: [{delay: 1s}]}
+  c: {blueprint: car_on_surplus, inputs: {chargr: ev}}
+  d: {trigger: [{state: heatpmp.power}], action: [{delay: 1s}]}
+alerts:
+  e: {kind: template, template: "{{ state('heatpmp.power') > 1 }}"}
+"""))  # fmt: skip
+    assert [" → ".join(map(str, problem.keys)) for problem in found.problems] == [
+        "automations → a → trigger → 0 → stat", "automations → a → action → 0 → webhok", "automations → b → trigger → 0 → webhook",
+        "automations → c → inputs → chargr", "automations → c → inputs", "automations → d → trigger → 0 → state", "alerts → e → template",
+    ]  # fmt: skip
+
+
 def test_sections_and_entries_of_the_wrong_kind(folder: Write) -> None:
     assert told(folder, "integrations: [1]\nweb: 5\n") == [
         "configuration.yaml:1  integrations: expected the ids of devices, each with its type and options below it",

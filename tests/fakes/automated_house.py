@@ -29,6 +29,8 @@ from tests.fakes.registered_house import RegisteredHouse
 class Told:
     """Stands where the notifiers do, and remembers what they were to send."""
 
+    people = ()
+
     def __init__(self) -> None:
         self.notices: list[Any] = []
 

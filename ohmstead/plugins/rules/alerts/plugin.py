@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ohmstead.core.errors import Invalid
 from ohmstead.core.events import DeviceChanged
 from ohmstead.core.plugin import Job, Section, Tables, hookimpl
 from ohmstead.core.route import Route
@@ -56,14 +55,10 @@ class AlertsPlugin:
             **dict.fromkeys((READING, PRICE, BUDGET), self._readings), **dict.fromkeys((OFFLINE, ERROR), self._statuses),
             ENERGY: self._energies, FINDING: self._findings, TEMPLATE: self.expressions,
         }  # fmt: skip
-        self.rules = AlertRules(storage, hub.clock, hub.quantities, devices, ledger.points, people, alerts, sources, self._template_fault)
+        self.rules = AlertRules(storage, hub.clock, hub.quantities, devices, ledger.points, people, alerts, sources, self._asks)
 
-    def _template_fault(self, source: str) -> str | None:
-        try:
-            self.expressions.templates.compile(source)
-        except Invalid as error:
-            return str(error)
-        return None
+    def _asks(self, template: str) -> frozenset[tuple[str, str]]:
+        return self.expressions.templates.compile(template).asks
 
     async def open(self) -> None:
         """Take in how gates and alerts stood, and the rules that the API made. Storage must be open."""

@@ -22,6 +22,7 @@ from ohmstead.plugins.people.schema import OWNER
 from ohmstead.plugins.rules import compare
 from ohmstead.plugins.rules.alerts.alerts import Alerts
 from ohmstead.plugins.rules.alerts.rule import READING, RULE, STORM, SYSTEM, Options, Problem, Rule, contradictions, made
+from ohmstead.plugins.rules.alerts.sources.readings import TARIFF
 from ohmstead.plugins.rules.alerts.sources.source import Source
 from ohmstead.plugins.rules.tables import alert_rules as table
 
@@ -52,11 +53,11 @@ class AlertRules:
 
     def __init__(
         self, storage: Storage, clock: Clock, quantities: Quantities, devices: Devices, points: MeterPoints, people: People, alerts: Alerts,
-        sources: Mapping[str, Source], template_fault: Callable[[str], str | None],
+        sources: Mapping[str, Source], asks: Callable[[str], frozenset[tuple[str, str]]],
     ) -> None:  # fmt: skip
         self._storage, self._clock, self._quantities = storage, clock, quantities
         self._devices, self._points, self._people = devices, points, people
-        self._alerts, self._sources, self._template_fault = alerts, sources, template_fault
+        self._alerts, self._sources, self._asks = alerts, sources, asks
         self._rules: dict[str, Rule] = {}
         self._running = False
 
@@ -143,12 +144,28 @@ class AlertRules:
         yield from _unknown(options, "meter_point", "meter point", world.points, world.open_house)
         yield from _unknown(options, "location", "location", world.locations, False)
         yield from _unknown(options, "contract", "contract", world.contracts, True)
-        if "template" in options and (fault := self._template_fault(options["template"])) is not None:
-            yield ("template",), fault
+        if "template" in options:
+            yield from self._wrong_template(options["template"], world)
         causes = [cause.value for cause in Cause]
         strange = [each for each in options.get("cause", ()) if each not in causes]
         yield from ((("cause",), f"there is no cause {each!r}.{did_you_mean(each, causes)}") for each in strange)
         yield from _nobody(options, world.recipients)
+
+    def _wrong_template(self, template: str, world: World) -> Iterator[Problem]:
+        """What cannot be read, and states and meter points that cannot be."""
+        try:
+            asks = sorted(self._asks(template))
+        except Invalid as error:
+            yield ("template",), str(error)
+            return
+        for name, argument in asks:
+            device, _, quantity = argument.partition(".")
+            if name != "state":
+                yield from _unknown({"template": argument}, "template", "meter point", world.points, world.open_house)
+            elif quantity not in self._quantities:
+                yield ("template",), f"there is no quantity {quantity[:64]!r}.{did_you_mean(quantity, self._quantities)}"
+            elif not device.startswith(TARIFF):
+                yield from _unknown({"template": device}, "template", "device", world.devices, world.open_house)
 
     def _wrong_quantity(self, options: Options, contradicted: bool) -> Iterator[Problem]:
         name = options.get("quantity")

@@ -165,6 +165,8 @@ def _fit(said: Any, capability: str) -> float | str:
 def _notify(options: Mapping[str, Any], build: Build) -> Op:
     title, body, hands = build.text(options["title"]), build.text(options["message"]), build.world.hands
     to, kind, severity = tuple(options["to"]), options["kind"], options["severity"]
+    for each in to:
+        build.recipient(each, "to")
 
     def act(run: Run) -> Any:
         key = f"automation/{run.id}/{run.pc}/{run.spent}"  # the same after a crash: who has it is not told twice

@@ -12,6 +12,7 @@ import voluptuous as vol
 from ohmstead.core.errors import Invalid
 from ohmstead.core.quantity import Quantities
 from ohmstead.core.validate import did_you_mean
+from ohmstead.plugins.people.address import is_address
 from ohmstead.plugins.rules.automations.functions import meter_points
 from ohmstead.plugins.rules.automations.kinds import ACTION, CONDITION, TRIGGER, Kinds
 from ohmstead.plugins.rules.automations.run import Run
@@ -48,7 +49,7 @@ class Until(msgspec.Struct, frozen=True):
 class Known(msgspec.Struct, frozen=True):
     """What an automation may speak of. `open`: devices that nobody knows may still make themselves known.
 
-    `placed`: it is known where the home is.
+    `placed`: it is known where the home is. `recipients`: people and roles; None where nobody is told.
     """
 
     devices: frozenset[str]
@@ -56,6 +57,7 @@ class Known(msgspec.Struct, frozen=True):
     automations: frozenset[str]
     open: bool = True
     placed: bool = True
+    recipients: frozenset[str] | None = None
 
 
 class Build(msgspec.Struct):
@@ -185,6 +187,12 @@ class Build(msgspec.Struct):
         except ValueError as error:
             self.wrong(str(error), comparison.word if comparison else "")
             return comparison
+
+    def recipient(self, name: str, *keys: Key) -> None:
+        """Note somebody to be told who is neither a person nor a role nor an address."""
+        known = self.known.recipients
+        if known is not None and name not in known and not is_address(name):
+            self.wrong(f"there is no person, role or address {name[:64]!r}.{did_you_mean(name, known)}", *keys)
 
     def automation(self, id_: str, *keys: Key) -> None:
         """Note that this one runs another, which has to be there."""

@@ -41,7 +41,11 @@ def event_names() -> dict[str, type[Event]]:
 
 def event(value: Any) -> str:
     """The name of an event."""
-    return validate.one_of(*event_names())(value)
+    known = event_names()
+    if value not in known:
+        hint = validate.did_you_mean(str(value), known) or f" There are {', '.join(known)}"
+        raise vol.Invalid(f"there is no event {str(value)[:64]!r}.{hint}")
+    return str(value)
 
 
 def topic(value: Any) -> str:

@@ -9,6 +9,7 @@ from ohmstead.core.plugin import RuleKind, Section, hookimpl
 from ohmstead.core.route import Route
 from ohmstead.core.validate import slug
 from ohmstead.plugins.devices.registry import Devices
+from ohmstead.plugins.people.schema import OWNER
 from ohmstead.plugins.rules.automations import actions, conditions, event_triggers, flow, state_triggers, time_triggers
 from ohmstead.plugins.rules.automations.automations import Automations
 from ohmstead.plugins.rules.automations.build import Known
@@ -38,7 +39,7 @@ class AutomationsPlugin:
 
     def __init__(self, hub: Hub, storage: Storage, watches: Watches, devices: Devices, commands: Commands, notifiers: Notifiers,
                  protocols: Protocols, ledger: Ledger) -> None:  # fmt: skip
-        self._hub, self._devices = hub, devices
+        self._hub, self._devices, self._people = hub, devices, notifiers.people
         self._energies = Energies(ledger, hub.clock)
         self._facts = facts = LiveFacts(hub, devices, self._energies)
         hands = LiveHands(hub, commands, notifiers, protocols.mqtt, protocols.http())
@@ -82,7 +83,8 @@ class AutomationsPlugin:
         """What may be spoken of now."""
         devices = {entry.device.id for entry in self._devices} | {state.series.device for state in self._hub.states} | {TARIFF}
         placed = self._facts.position is not None
-        return Known(frozenset(devices), self._hub.quantities, frozenset(ids), self._devices.admission.enabled, placed)
+        recipients = frozenset({OWNER, *(role for each in self._people for role in each.roles)})
+        return Known(frozenset(devices), self._hub.quantities, frozenset(ids), self._devices.admission.enabled, placed, recipients)
 
     def _stated(self, sections: Mapping[str, Any]) -> Known:
         """What the YAML's may speak of: what the files define, and what the house holds beside them."""
@@ -92,4 +94,6 @@ class AutomationsPlugin:
         others = {each.id for each in self.automations if each.origin == "api"}
         ids = frozenset({*sections["automations"], *others})
         placed = {"latitude", "longitude"} <= sections["home"].keys()
-        return Known(frozenset(devices), self._hub.quantities, ids, sections["registry"]["auto"], placed)
+        people: Mapping[str, Any] = sections.get("people") or {}
+        recipients = frozenset({OWNER, *people, *(role for person in people.values() for role in person["roles"])})
+        return Known(frozenset(devices), self._hub.quantities, ids, sections["registry"]["auto"], placed, recipients)

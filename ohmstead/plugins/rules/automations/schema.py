@@ -35,7 +35,7 @@ def automation(kinds: Kinds, expand: Callable[[Any], Any]) -> Any:
 
 def _whole(value: dict[str, Any]) -> dict[str, Any]:
     if not value["action"]:
-        raise vol.Invalid("is missing (what is done, one after the other); or state a blueprint", path=["action"])
+        raise vol.RequiredFieldInvalid("is missing (what is done, one after the other); or state a blueprint", path=["action"])
     return value
 
 

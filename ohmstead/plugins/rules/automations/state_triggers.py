@@ -30,7 +30,10 @@ def address(value: Any) -> str:
 
 def duration(value: Any) -> float:
     """A time span up to 31 days, in seconds."""
-    return validate.between(0, 31 * 86_400, "seconds")(validate.duration(value))
+    found = validate.duration(value)
+    if found > 31 * 86_400:
+        raise vol.Invalid("expected at most 31d")
+    return found
 
 
 FOR = {vol.Optional("for", default=0, description="for how long it must hold"): duration}

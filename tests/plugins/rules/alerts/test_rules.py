@@ -221,4 +221,5 @@ async def test_a_template_is_a_rule(home: AlertedHouse) -> None:
     await home.catch_up()
     assert [(alert["rule"], alert["message"]) for alert in await home.open_alerts()] == [("dark", "dark: it is so.")]
     assert problems(home, kind="template", template="{{ 1 +") != []
+    assert problems(home, kind="template", template="{{ state('a.powr') }}") == [("r.template", "there is no quantity 'powr'. Did you mean \"power\"?")]
     assert problems(home, kind="template") == [("r", "expected the template that is worked out")]

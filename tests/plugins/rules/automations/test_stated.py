@@ -112,6 +112,16 @@ async def test_shipped_blueprints_can_be_used(home: AutomatedHouse, tmp_path: Pa
     assert name in [each["id"] for each in await home.get("/blueprints")]
 
 
+def test_nobody_is_told_who_is_not_there(home: AutomatedHouse) -> None:
+    told = {"action": {"notify": {"title": "x", "to": ["owner", "sam@example.org", "ownr"]}}}
+    assert home.problems(a=told) == ["a.action.0.notify.to: there is no person, role or address 'ownr'. Did you mean \"owner\"?"]
+
+
+def test_an_event_that_is_none_is_named(home: AutomatedHouse) -> None:
+    with pytest.raises(vol.Invalid, match='no event .AlertTrigered.. Did you mean "AlertTriggered"'):
+        home.problems(a={"trigger": {"event": "AlertTrigered"}, "action": {"delay": "1s"}})
+
+
 def test_blueprints_of_the_house(home: AutomatedHouse, tmp_path: Path) -> None:
     (tmp_path / "blueprints").mkdir()
     home.automations.blueprints.read = lambda: blueprints.read(tmp_path)
