@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+import warnings
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 
 class SmtpSink:
@@ -22,6 +24,8 @@ class SmtpSink:
         self.hang_up_after = 0  # the same, but the message is kept: taken, and nobody is told
         self.held: asyncio.Event | None = None  # set it to let the answers to DATA go
         self.connections = 0
+        self.password: str | None = None  # set it to let nobody in without it
+        self.tls: ssl.SSLContext | None = None  # set it to offer STARTTLS, and to take nothing before it
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> SmtpSink:
@@ -38,7 +42,13 @@ class SmtpSink:
 
     def _protocol(self) -> SMTP:
         self.connections += 1
-        return SMTP(self, hostname="sink.test", loop=asyncio.get_running_loop())
+        options = {"authenticator": self._signs_in, "auth_require_tls": self.password is None, "auth_required": self.password is not None,
+                   "tls_context": self.tls, "require_starttls": self.tls is not None}
+        with warnings.catch_warnings(action="ignore"):  # it thinks that passwords should be encrypted
+            return SMTP(self, hostname="sink.test", loop=asyncio.get_running_loop(), **options)
+
+    def _signs_in(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any) -> AuthResult:
+        return AuthResult(success=self.password is not None and given.password == self.password.encode(), handled=False)
 
     def url(self, to: str = "sam@house.test", sender: str = "hub@house.test") -> str:
         return f"mailto://127.0.0.1:{self.port}/?from={sender}&to={to}"

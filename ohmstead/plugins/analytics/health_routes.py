@@ -72,16 +72,17 @@ class HealthPlugin:
         entry = self._devices.entry(device)
         now = self._clock.now_ms()
         end_ms = now // SPAN_MS * SPAN_MS
-        start_ms = max(end_ms - DAY_MS, -(-entry.created_ms // SPAN_MS) * SPAN_MS)
+        since_ms = max(end_ms - DAY_MS, entry.created_ms)
+        start_ms = -(-since_ms // SPAN_MS) * SPAN_MS  # readings are counted by whole spans
         changes = await self._devices.history(device, now + 1, MOST)
         series, taken = await self._series(device, start_ms, end_ms)
         parts = (
-            health.uptime(changes, start_ms, now),
+            health.uptime(changes, since_ms, now),
             health.data_quality(series, self._silent(device, series, now) if end_ms > start_ms else ()),
-            health.errors(taken, await self._refused(device, start_ms, now)),
-            health.response(await self._responses(device, start_ms)),
+            health.errors(taken, await self._refused(device, since_ms, now)),
+            health.response(await self._responses(device, since_ms)),
         )
-        return {"device": device, "start": iso(start_ms), "end": iso(now), **health.score(parts)}
+        return {"device": device, "start": iso(since_ms), "end": iso(now), **health.score(parts)}
 
     async def _series(self, device: str, start_ms: int, end_ms: int) -> tuple[Mapping[str, float | None], int]:
         """The presence of each quantity that came, and how many readings in all."""

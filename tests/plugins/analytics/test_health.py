@@ -88,6 +88,17 @@ async def test_a_device_that_was_never_heard_of(house: AuditedHouse) -> None:
         await house.get("/devices/D9/health")
 
 
+async def test_a_device_of_a_minute(house: AuditedHouse) -> None:
+    house.clock.set(1_794_960_061_000)  # a minute into a span of five
+    house.devices.add(Device("D1", "Plug"))
+    await house.store("D1", "power", 1.0)
+    await house.clock.advance(30)
+    await house.devices.saved()
+    found = await house.get("/devices/D1/health")
+    assert [(part["name"], part["value"]) for part in found["parts"]] == [("uptime", 1.0)]
+    assert found["start"] == "2026-11-18T00:01:01Z"
+
+
 async def test_a_day_of_a_device(house: AuditedHouse) -> None:
     house.start()
     clock = house.clock

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import ssl
 from pathlib import Path
 
 import pytest
 
 from ohmstead.core.notice import Attachment, Notice
+from tests.fakes.certificates import Authority
 from tests.fakes.http_sink import HttpSink
 from tests.fakes.smtp_sink import SmtpSink
 from tests.fakes.telling_house import TellingHouse
@@ -33,6 +35,33 @@ async def test_a_notice_reaches_a_mailbox(storage_url: str, tmp_path: Path, mail
     assert (file.get_filename(), file.get_content()) == ("bill.csv", "a;b\n")
     assert (logged["status"], logged["attempts"], logged["answer"], logged["address"]) == ("sent", 1, "250 taken as 1", "mailto://•••")
     assert [event.channel for event in house.sent if event.channel != "app"] == ["email"]
+
+
+async def test_accounts_with_a_password_and_encryption(storage_url: str, tmp_path: Path, mail: SmtpSink) -> None:
+    account = mail.url().replace("127.0.0.1", "sam:s3cret@127.0.0.1")
+    async with TellingHouse(storage_url, tmp_path, {"owner": {"notify": account}}) as house:
+        async def said(title: str) -> tuple[str, str]:
+            await house.tell(title)
+            await house.deliver()
+            [row] = [row for row in await house.log() if row["title"] == title]
+            return row["status"], row["answer"]
+
+        words = "the mail server cannot do what the URL asks for: SMTP AUTH extension not supported by server."
+        assert await said("no sign-in there") == ("pending", words)
+        mail.password = "other"
+        assert await said("wrong password") == ("bounced", "the mail server does not accept our user and password (535)")
+        mail.password = "s3cret"
+        assert await said("right password") == ("sent", "250 taken as 1")
+        wants = "the mail server takes a password over an encrypted connection only"
+        pair = Authority(tmp_path / "certificates").sign("mail")
+        mail.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        mail.tls.load_cert_chain(pair.cert, pair.key)
+        assert await said("not encrypted") == ("bounced", f"{wants} (530): use mailtos://")
+        secure = f"{account.replace('mailto', 'mailtos')}&mode=starttls"
+        await house.call("PUT", "/notifications/preferences/owner", body={"notify": [secure]})
+        assert await said("nobody vouches for it") == ("pending", "the mail server: SSLCertVerificationError")
+        await house.call("PUT", "/notifications/preferences/owner", body={"notify": [f"{secure}&verify=no"]})
+        assert await said("encrypted") == ("sent", "250 taken as 2")
 
 
 async def test_a_notice_is_told_with_the_transaction_it_belongs_to(storage_url: str, tmp_path: Path, hook: HttpSink) -> None:

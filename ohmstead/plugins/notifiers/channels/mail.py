@@ -26,6 +26,7 @@ from ohmstead.core.notice import Message
 from ohmstead.core.plugin import Channel
 from ohmstead.plugins.notifiers.letter import Letters
 
+ENCRYPT = (530, 538)  # STARTTLS first: RFC 3207 section 4, RFC 4954 section 6
 CONNECT_S = 15.0  # for each step of the conversation
 
 
@@ -122,9 +123,14 @@ class _Conversation:
                 with suppress(smtplib.SMTPException, OSError):
                     smtp.quit()
         except smtplib.SMTPAuthenticationError as error:
-            raise Refused(f"the mail server does not accept our user and password ({error.smtp_code})") from None
+            wrong = "does not accept our user and password ({})"
+            if error.smtp_code in ENCRYPT:
+                wrong = "takes a password over an encrypted connection only ({}): use mailtos://"
+            raise Refused(f"the mail server {wrong.format(error.smtp_code)}") from None
         except smtplib.SMTPResponseException as error:
             raise _said(error.smtp_code, error.smtp_error) from None
+        except smtplib.SMTPNotSupportedError as error:
+            raise Unavailable(f"the mail server cannot do what the URL asks for: {error}") from None
         except (smtplib.SMTPException, OSError) as error:
             raise Unavailable(f"the mail server: {type(error).__name__}") from None  # its text may hold addresses
 
