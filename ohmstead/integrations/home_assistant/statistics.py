@@ -57,7 +57,8 @@ def _periods(hours: Iterator[tuple[int, float]], unit: str, factor: Fraction) ->
             yield f"{start_ms} ms: the total {total} of this hour is nothing that a meter shows"
             continue
         if last is not None and reached < last[1]:
-            yield f"{iso(end_ms)}: the total falls by {last[1] - reached} {unit}; nothing is taken from {iso(last[0])} to there"
+            less = f"{Decimal(last[1] - reached).scaleb(-6).normalize():f} {'kWh' if unit == amount.MWH else 'm³'}"
+            yield f"{iso(end_ms)}: the total falls by {less}; nothing is taken from {iso(last[0])} to there"
         elif last is not None:
             yield PeriodRow(last[0], end_ms, reached - last[1], False, unit)
         last = (end_ms, reached)

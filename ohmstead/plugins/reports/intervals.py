@@ -71,9 +71,12 @@ def _slots(point: MeterPoint, sheets: Sequence[Sheet]) -> list[Row]:
 
 def _rollup(point: MeterPoint, rollup: Rollup, label: str) -> Row:
     cover = rollup.measured_ms, rollup.estimated_ms, rollup.reset_ms
+    peaks = (
+        _mean_power(rollup.peak_15_mwh, 4), rollup.peak_15_ms, _mean_power(rollup.peak_60_mwh, 1), rollup.peak_60_ms,
+    ) if point.unit == "kWh" else (None,) * 4  # fmt: skip
     return (
         *_span(point, rollup.start_ms, rollup.end_ms, rollup.mwh, cover, rollup.source), label, *(time_ms / 1000 for time_ms in cover),
-        _mean_power(rollup.peak_15_mwh, 4), rollup.peak_15_ms, _mean_power(rollup.peak_60_mwh, 1), rollup.peak_60_ms,
+        *peaks,
     )  # fmt: skip
 
 

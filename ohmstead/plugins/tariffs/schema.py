@@ -21,6 +21,7 @@ from ohmstead.plugins.tariffs.tariff import Component, Moment, Tariff, Version
 VAT = money.between(0, 100, "%")
 EVER = date(1970, 1, 1)  # the first day of a version that states none
 TARIFF_KEYS = ("name", "currency", "versions")
+ONLY = {"components": "what is charged, each with its type; or state versions"}  # said of a tariff's only version
 
 
 class Schema:
@@ -39,7 +40,7 @@ class Schema:
             vol.Optional("name", description="name for people; the id unless given"): validate.text,
             vol.Required("currency", description="ISO 4217 code of its money, such as EUR"): validate.currency,
             vol.Optional("versions", description="its prices, each version from a date on"): each(self._version_options),
-            **{vol.Optional(key.schema, description=key.description): value for key, value in self.version().items()},
+            **{vol.Optional(key.schema, description=ONLY.get(key.schema, key.description)): value for key, value in self.version().items()},
         }
 
     def version(self) -> dict[Any, Any]:
@@ -66,7 +67,7 @@ class Schema:
                 raise vol.Invalid("belongs into a version, since there are versions", path=[next(iter(own))])
             return value
         if "components" not in own:
-            raise vol.Invalid("is missing (what is charged, each with its type); or state versions", path=["components"])
+            raise vol.RequiredFieldInvalid(f"is missing ({ONLY['components']})", path=["components"])
         return {**{key: value[key] for key in value if key in TARIFF_KEYS}, "versions": [self._check({"from": EVER, **own})]}
 
     def _component(self, value: Any) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def test_missing_hours_make_a_longer_period_and_a_falling_total_none(tmp_path: P
     rows, mistakes = found(file.path)
     assert [(row.to_ms - row.from_ms, row.amount) for row in rows] == [(5 * 3_600_000, 500_000), (3_600_000, 1000)]
     assert len(mistakes) == 1
-    assert "falls by 550000 mWh" in mistakes[0]
+    assert "falls by 0.55 kWh" in mistakes[0]
 
 
 def test_hours_that_are_there_twice_as_old_databases_have_them(tmp_path: Path) -> None:

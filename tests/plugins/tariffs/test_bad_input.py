@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import voluptuous as vol
 import yaml
 
+from ohmstead.config import examine
 from ohmstead.config.mistakes import mistakes
 from tests.fakes.tariffs import registry
 
@@ -137,7 +139,24 @@ def test_registers_are_not_netted() -> None:
 def test_versions_and_a_version_at_once() -> None:
     (only,) = problems("versions:\n" + version("from: 2026-01-01") + "vat: 19")
     assert only == "vat: belongs into a version, since there are versions"
-    assert problems("name: empty") == ["components: is missing (what is charged, each with its type); or state versions"]
+    assert problems("name: empty") == ["components: is missing (what is charged, each with its type; or state versions)"]
+
+
+def test_what_is_wrong_with_versions_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    """`ohmstead check` looks again without what was wrong, and then says nothing of what it took away itself."""
+    (tmp_path / "configuration.yaml").write_text(dedent("""
+        home: {name: House, time_zone: Europe/Berlin}
+        tariffs:
+          a: {currency: EUR, components: [{type: flat, price: '0,3'}]}
+          b:
+            currency: EUR
+            versions:
+              - {from: 2026-01-01, until: 2026-02-01, components: [{type: flat, price: 0.30}]}
+              - {from: 2026-03-01, components: [{type: flat, price: 0.3}]}
+    """))
+    found = [str(problem) for problem in examine.problems(tmp_path).problems]
+    assert [text.partition("  ")[2].partition(":")[0] for text in found] == [
+        "tariffs → a → components → item 1 → price", "tariffs → b → versions → item 2 → from"]  # fmt: skip
 
 
 def test_names_are_there_once() -> None:
