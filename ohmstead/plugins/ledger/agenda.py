@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ MARKS = 40_000  # marks of readings that are looked at for it: a series has one 
 REASONS = 100  # marks of meter points
 
 BindingRow = tuple[Any, ...]
+Rows = list[BindingRow]
 
 
 class Due(msgspec.Struct):
@@ -43,6 +44,8 @@ class Due(msgspec.Struct):
     series_marks: list[tuple[int, int, int]]  # series, day, generation
     point_marks: list[int]
     bindings: Mapping[int, BindingRow]  # the rows that all of this is about
+    tracks: Sequence[Track] = ()  # all there are
+    bounds: Mapping[int, Sequence[Bound]] = msgspec.field(default_factory=dict)  # the bindings of every meter point
 
     def __bool__(self) -> bool:
         return bool(self.series_marks or self.point_marks)
@@ -61,6 +64,15 @@ class Known(msgspec.Struct):
 
     binding: Binding
     tracks: tuple[Track, ...] = ()
+
+
+class Found(msgspec.Struct):
+    """What the bindings come to: all tracks, those of each series and of each meter point, and where bindings begin and end."""
+
+    tracks: list[Track] = msgspec.field(default_factory=list)
+    by_series: dict[int, list[Track]] = msgspec.field(default_factory=dict)
+    by_point: dict[int, list[Track]] = msgspec.field(default_factory=dict)
+    bounds: dict[int, list[Bound]] = msgspec.field(default_factory=dict)
 
 
 class _Draft(msgspec.Struct):
@@ -85,7 +97,9 @@ class Agenda:
         self._reader, self._tenant_id = reader, tenant_id
         self._series: dict[str, Series] = {}
         self._newest = 0
+        self._rows: Rows = []
         self._known: dict[BindingRow, Known] = {}
+        self._found = Found()
         self._width = TRACKS
 
     def fit(self, tracks: int) -> None:
@@ -100,9 +114,8 @@ class Agenda:
         reasons = await self._reader.fetch(conn, _POINT_MARKS, REASONS)
         if not readings and not reasons:
             return Due([], {}, [], [], {})
-        tracks = await self.tracks(conn)
-        draft, series_marks, point_marks = _Draft(), [], []
-        by_series, by_point = _grouped(tracks, "series"), _grouped(tracks, "point")
+        await self.tracks(conn)
+        found, draft, series_marks, point_marks = self._found, _Draft(), [], []
         for number, point, start_ms, end_ms, reach, binding, term in reasons:
             if len(draft.dirty) >= self._width:
                 break
@@ -110,37 +123,46 @@ class Agenda:
             end_ms = LATEST_MS if end_ms is None else end_ms
             if binding is None:
                 draft.lay(point, start_ms, end_ms)
-            for track in by_point.get(point, ()) if reach == Reach.TRACKS else ():
+            for track in found.by_point.get(point, ()) if reach == Reach.TRACKS else ():
                 if binding is None or track.key == (binding, term):
                     draft.add(track, start_ms, end_ms)
         for series, day, from_ms, generation in readings:
-            if len(draft.dirty) >= self._width and not any(track.key in draft.dirty for track in by_series.get(series, ())):
+            if len(draft.dirty) >= self._width and not any(track.key in draft.dirty for track in found.by_series.get(series, ())):
                 break
             series_marks.append((series, day, generation))
-            for track in by_series.get(series, ()):
+            for track in found.by_series.get(series, ()):
                 draft.add(track, from_ms, (day + 1) * DAY_MS)
         jobs = [Job(track, merged(spans)) for track, spans in draft.dirty.values()]
-        rows = {row[0]: row for row in self._known}
-        return Due(jobs, draft.laid, series_marks, point_marks, {job.track.key[0]: rows[job.track.key[0]] for job in jobs})
+        wanted = {job.track.key[0] for job in jobs}
+        bindings = {row[0]: row for row in self._rows if row[0] in wanted}
+        return Due(jobs, draft.laid, series_marks, point_marks, bindings, found.tracks, found.bounds)
 
     async def tracks(self, conn: AsyncConnection) -> list[Track]:
         """All tracks there are."""
-        rows = await self.rows(conn)
+        rows = await self._reader.fetch(conn, _BINDINGS, self._tenant_id)
         learnt = await self._learn(conn)
-        before, self._known = self._known, {}
-        for row in rows.values():
-            known = before.get(row) or Known(bound(row))
-            if len(known.tracks) < len(known.binding.terms) or learnt:  # a series that was not there may be now
-                known.tracks = tuple(self._of(row[1], known.binding))
-            self._known[row] = known
-        return [track for known in self._known.values() for track in known.tracks]
+        if learnt or rows != self._rows:
+            self._rows, self._known = rows, {row: self._look(row, learnt) for row in rows}
+            tracks = [track for known in self._known.values() for track in known.tracks]
+            self._found = Found(tracks, _grouped(tracks, "series"), _grouped(tracks, "point"), self._bounds())
+        return self._found.tracks
 
-    async def rows(self, conn: AsyncConnection) -> dict[int, BindingRow]:
-        """The rows of all bindings, by number."""
-        return {row[0]: row for row in await self._reader.fetch(conn, _BINDINGS, self._tenant_id)}
+    async def rows(self, conn: AsyncConnection, numbers: Collection[int]) -> dict[int, BindingRow]:
+        """The rows of bindings, by number, and maybe of others between them."""
+        rows = await self._reader.fetch(conn, _BETWEEN, self._tenant_id, min(numbers), max(numbers)) if numbers else []
+        return {row[0]: row for row in rows}
 
     def bounds(self) -> dict[int, list[Bound]]:
         """The bindings of every meter point, as `tracks` found them."""
+        return self._found.bounds
+
+    def _look(self, row: BindingRow, learnt: bool) -> Known:
+        known = self._known.get(row) or Known(bound(row))
+        if len(known.tracks) < len(known.binding.terms) or learnt:  # a series that was not there may be now
+            known.tracks = tuple(self._of(row[1], known.binding))
+        return known
+
+    def _bounds(self) -> dict[int, list[Bound]]:
         found: dict[int, list[Bound]] = {}
         for row, known in self._known.items():
             binding = known.binding
@@ -178,4 +200,5 @@ def _grouped(tracks: Sequence[Track], by: str) -> dict[int, list[Track]]:
 _SERIES_MARKS = "SELECT series_id, day, from_ms, generation FROM ledger_marks WHERE series_id > $1 ORDER BY series_id, day LIMIT $2"
 _POINT_MARKS = "SELECT id, point_id, start_ms, end_ms, reach, binding_id, term FROM point_marks ORDER BY id LIMIT $1"
 _BINDINGS = f"SELECT {', '.join(BINDING)} FROM bindings WHERE tenant_id = $1 ORDER BY id"  # noqa: S608
+_BETWEEN = _BINDINGS.replace("ORDER", "AND id >= $2 AND id <= $3 ORDER")
 _SERIES = "SELECT id, device_id, quantity, kind, unit FROM series WHERE tenant_id = $1 AND id > $2 ORDER BY id"

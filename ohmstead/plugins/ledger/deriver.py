@@ -58,8 +58,6 @@ class Portion(msgspec.Struct):
     due: Due
     done: list[Derived]
     stale: list[tuple[int, int, int, int]]
-    tracks: list[Track]
-    bounds: Mapping[int, Sequence[Bound]]
 
     def reached(self, after: int) -> int:
         """The last series of which all is done."""
@@ -226,8 +224,7 @@ class Deriver:
             elif some:
                 done.append(await self._amended(conn, job, some))
         stale = await self._tracks.stale(conn, done)
-        tracks = await self._agenda.tracks(conn)
-        return Portion(due, done, stale, tracks, self._agenda.bounds())
+        return Portion(due, done, stale)
 
     async def _plain(self, conn: AsyncConnection, jobs: Sequence[Job]) -> list[Derived]:
         """Jobs whose readings count as they were sent; of those that are not reached, all is left."""
@@ -261,8 +258,12 @@ class Deriver:
 
     async def _finish(self, conn: AsyncConnection, jobs: Sequence[Job], made: Sequence[Derived]) -> None:
         stored = await self._tracks.edges(conn, list(zip(jobs, made, strict=True)))
-        for job, derived, some in zip(jobs, made, stored, strict=True):
-            finish(derived, job, self.grid, some)
+
+        def work() -> None:
+            for job, derived, some in zip(jobs, made, stored, strict=True):
+                finish(derived, job, self.grid, some)
+
+        await asyncio.to_thread(work)
 
     async def _amended(self, conn: AsyncConnection, job: Job, changes: Sequence[ReadingChange]) -> Derived:
         """A job whose readings are corrected below the live layer, or archived."""
@@ -312,11 +313,11 @@ class Deriver:
         for each in done:
             if each.changed[0] < each.changed[1]:
                 changed.setdefault(each.track.point, []).append(each.changed)
-        return await self.echo.make(tx, changed, due.laid, portion.tracks, portion.bounds, self.grid)
+        return await self.echo.make(tx, changed, due.laid, due.tracks, due.bounds, self.grid)
 
     async def _unmoved(self, tx: AsyncConnection, bindings: Mapping[int, BindingRow]) -> None:
         """Moved unless the bindings still are what was read."""
-        rows = await self._agenda.rows(tx)
+        rows = await self._agenda.rows(tx, bindings)
         if any(rows.get(number) != row for number, row in bindings.items()):
             raise Moved
 

@@ -139,10 +139,9 @@ class Echo:
             if point is None:
                 await self._forget(tx, key)
                 continue
-            for span in merged(laid.get(key, ())):
-                found += await self._sweep(tx, point, span)
+            above = [change for span in merged(laid.get(key, ())) for change in await self._sweep(tx, point, span)]
             below = [Change(point, span) for span in merged(changed.get(key, ()))]
-            found += [change for change in below if not _known(change, found)]
+            found += above + [change for change in below if not _known(change, above)]
         return found
 
     async def _sweep(self, tx: AsyncConnection, point: MeterPoint, span: Span) -> list[Change]:
