@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -182,11 +183,11 @@ def _insert(con: sqlite3.Connection, group: Group, more: Sequence[Marks]) -> boo
             if count < len(rows):
                 return False
     if marks := group.marks():
-        _bulk(con, "rollup_marks", ("series_id", "start_ms"), [value for mark in marks for value in mark])
+        _bulk(con, "rollup_marks", ("series_id", "start_ms"), list(chain.from_iterable(marks)))
     if remarks := group.remarks():
-        _bulk(con, "reading_notes", NOTE, [value for remark in remarks for value in remark])
+        _bulk(con, "reading_notes", NOTE, list(chain.from_iterable(remarks)))
     for each in more:
-        _bulk(con, each.table, tuple(each.columns), [value for row in each.rows(group) for value in row], each.on_conflict)
+        _bulk(con, each.table, tuple(each.columns), list(chain.from_iterable(each.rows(group))), each.on_conflict)
     return True
 
 
