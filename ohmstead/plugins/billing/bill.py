@@ -43,6 +43,11 @@ class Bill(msgspec.Struct, frozen=True):
         return bill_id(self.contract, self.period)
 
     @property
+    def known(self) -> bool:
+        """Whether any energy is known at all."""
+        return any(side.missing_ms < side.total_ms for side in (self.imported, self.exported))
+
+    @property
     def complete(self) -> bool:
         """Whether no energy is missing and every slot has its price."""
         return not (self.imported.missing or self.exported.missing or self.priced.unpriced)

@@ -85,9 +85,11 @@ class Cycle(msgspec.Struct, frozen=True):
     dates: tuple[date, ...] = ()
 
     def containing(self, at_ms: int) -> Period:
-        """The period an instant lies in. Invalid when the reading dates have none."""
+        """The period an instant lies in. Invalid when the reading dates have none, or nobody writes contracts for it."""
         if self.dates:
             return self._between_readings(at_ms)
+        if not FIRST_YEAR <= from_ms(at_ms).year <= LAST_YEAR:
+            raise Invalid(f"no billing period at {iso(at_ms)}; expected a time from {FIRST_YEAR} to {LAST_YEAR}")
         day = self.moment.day_of(at_ms)
         step = self._step(day.year * 12 + day.month - 1)
         while self._border(step + self.months) <= at_ms:
@@ -102,7 +104,7 @@ class Cycle(msgspec.Struct, frozen=True):
             found = [Period(*pair) for pair in pairwise(self._readings())]
             yield from (period for period in found if period.start_ms < end_ms and period.end_ms > start_ms)
             return
-        period = self.containing(start_ms)
+        period = self.containing(max(start_ms, self.moment.on(date(FIRST_YEAR, 1, 2))))
         while period.start_ms < end_ms:
             yield period
             period = self.containing(period.end_ms)

@@ -52,7 +52,7 @@ class WhatIf:
             is_, might = await self._biller.bill(contract, period), await self._biller.under(contract, tariff, period, carry)
             carry = might.priced.carry
             rows.append(_row(is_, might))
-            if rows[-1]["priced"]:
+            if rows[-1]["counted"]:
                 actual.append(is_.sheet.total)
                 would.append(might.sheet.total)
         return {
@@ -84,5 +84,6 @@ def _row(actual: Bill, would: Bill) -> dict[str, Any]:
     return {
         "start": iso(actual.period.start_ms), "end": iso(actual.period.end_ms), "actual": plain(actual.sheet.total),
         "would": plain(would.sheet.total), "saving": plain(actual.sheet.total - would.sheet.total),
-        "complete": actual.complete and would.complete, "priced": not (actual.priced.unpriced or would.priced.unpriced),
+        "complete": actual.complete and would.complete,
+        "counted": actual.known and not (actual.priced.unpriced or would.priced.unpriced),
     }  # fmt: skip

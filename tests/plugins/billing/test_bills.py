@@ -175,6 +175,7 @@ async def test_a_line_opens_down_to_slots_and_a_slot_to_its_layers(house: Billed
     assert (point["billed"]["start"], point["billed"]["kwh"]) == ("2026-03-05T10:00:00+01:00", "0.100000")
     assert point["layers"]["live"]["quality"] == "measured"
     for path, words in ((f"/bills/{MARCH}/lines/3", "has lines 1 to 2"), (f"/bills/{MARCH}/lines/x", "no line"),
+                        ("/bills/home-9999-12-31", "there is no bill"), ("/bills/home-0001-01-01/lines/1", "there is no bill"),
                         (f"/bills/{MARCH}/slots/2026-04-01", "counts from"), (f"/bills/{MARCH}/slots/noon", "expected a day")):  # fmt: skip
         with pytest.raises(NotFound, match=words):
             await house.get(path)

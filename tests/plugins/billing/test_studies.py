@@ -156,10 +156,14 @@ async def test_what_would_have_been_paid(home: BilledHouse) -> None:
     home.tariff("spot", {"type": "dynamic", "series": "market"})
     await home.price("market", "2026-03-01T00:00", *[100_000] * 743)  # February has none
     found = (await home.ask("POST", "/contracts/home/what-if", {"tariff": "spot"})).data
-    assert ([row["priced"] for row in found["periods"]], found["left_out"]) == ([False, True], 1)
+    assert ([row["counted"] for row in found["periods"]], found["left_out"]) == ([False, True], 1)
     assert (found["actual"], found["would"], found["saving"]) == ("74.30", "29.72", "44.58")
     found = (await home.ask("POST", "/contracts/home/what-if", {"tariff": "spot", "end": "2026-03-01"})).data
     assert (found["actual"], found["saving"], found["left_out"]) == (None, None, 1)
+    earlier = {"tariff": [{"from": "2026-01-01", "tariff": "flat"}], "import": "grid_import", "start": "2026-01-01"}
+    await home.ask("PUT", "/contracts/home", earlier)  # of January nothing is known
+    found = (await home.ask("POST", "/contracts/home/what-if", {"tariff": "flat"})).data
+    assert ([row["counted"] for row in found["periods"]], found["actual"]) == ([False, True, True], "141.50")
     for body, words in (({"tariff": "francs"}, "in CHF, the contract in EUR"), ({"tariff": {"currency": "EUR"}}, "components"),
                         ({"tariff": "flat", "start": "2026-03-02", "end": "2026-03-05"}, "no billing period of contract 'home' lies"),
                         ({"tariff": "flat", "start": "2027-01-01"}, "a start before the end")):  # fmt: skip
