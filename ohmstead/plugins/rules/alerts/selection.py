@@ -32,6 +32,24 @@ class Selection:
         inside = self._devices.locations.within(options["location"])
         return {entry.device.id for entry in self._all() if entry.device.location in inside}
 
+    def has(self, rule: Rule, device: str) -> bool:
+        """Whether a rule is about a device: the same for one, at the cost of one."""
+        options, entry = rule.options, self._devices.find(device)
+        if "device" in options:
+            return bool(device == options["device"])
+        if "meter_point" in options:
+            return device in self._measuring(options["meter_point"])
+        if entry is None or entry.status is DeviceStatus.DECOMMISSIONED:
+            return False
+        if "tag" in options:
+            return options["tag"] in entry.device.tags
+        return entry.device.location in self._devices.locations.within(options["location"])
+
+    @property
+    def nested(self) -> bool:
+        """Whether any device is behind a gateway."""
+        return any(entry.device.via is not None for entry in self._devices)
+
     def may_change(self, rule: Rule) -> bool:
         """Whether devices that come, go or change can change the answer."""
         return "device" not in rule.options

@@ -99,12 +99,12 @@ class Readings:
         return self._quantities[address.partition(".")[2]].unit if state is None else state.series.unit
 
     def _look(self, event: DeviceChanged | ConfigReloaded | LocationChanged | LedgerChanged) -> None:
-        """Expand the rules again whose devices may be others now."""
+        """Begin with devices that rules are about now, and leave those that they no longer are."""
         for rule in self._selecting.values():
-            if isinstance(event, LedgerChanged) and "meter_point" not in rule.options:
-                continue
-            wanted, there = self.addresses(rule), {address for address, _ in self._gates.of(rule.id)}
-            for address in there - wanted:
-                self._gates.leave(rule, address)
-            for address in wanted - there:
-                self._add(rule, address)
+            if isinstance(event, DeviceChanged):
+                address = f"{event.device}.{rule.options['quantity']}"
+                self._gates.follow(rule, address, self._selection.has(rule, event.device), self._add)
+            elif not isinstance(event, LedgerChanged) or "meter_point" in rule.options:
+                wanted = self.addresses(rule)
+                for address in wanted | {address for address, _ in self._gates.of(rule.id)}:
+                    self._gates.follow(rule, address, address in wanted, self._add)

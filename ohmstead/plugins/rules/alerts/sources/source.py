@@ -67,6 +67,14 @@ class Gates:
             self.drop(rule, subject)
         self._by_rule.pop(rule, None)
 
+    def follow(self, rule: Rule, subject: str, wanted: bool, add: Callable[[Rule, str], None]) -> None:
+        """Begin or end one, as a rule is about it or not."""
+        there = subject in self._by_rule.get(rule.id, {})
+        if there and not wanted:
+            self.leave(rule, subject)
+        elif wanted and not there:
+            add(rule, subject)
+
     def of(self, rule: str) -> Iterator[tuple[str, Gate]]:
         """The subjects of a rule and their gates."""
         for subject, (gate, _) in self._by_rule.get(rule, {}).items():

@@ -27,6 +27,7 @@ class Statuses:
         self._gates = Gates(watches, alerts)
         self._by_device: dict[str, list[Gate]] = {}
         self._rules: dict[str, Rule] = {}
+        self._nested = False  # whether any device was ever behind a gateway
 
     def listen(self, subscribe: Callable[[Any, Callable[[Any], object]], object]) -> None:
         """Follow statuses, devices that come, go and change, and locations that move."""
@@ -84,11 +85,11 @@ class Statuses:
             gate.look(event.new.value, event.at_ms)
 
     def _look(self, event: DeviceChanged | ConfigReloaded | LocationChanged) -> None:
+        self._nested = self._nested or self._selection.nested
         for rule in self._rules.values():
-            if isinstance(event, DeviceChanged) and not self._selection.may_change(rule) and event.change == "changed":
-                continue
-            wanted, there = self._wanted(rule), {device for device, _ in self._gates.of(rule.id)}
-            for device in there - wanted:
-                self._gates.leave(rule, device)
-            for device in wanted - there:
-                self._add(rule, device)
+            if isinstance(event, DeviceChanged) and (rule.kind != OFFLINE or not self._nested):  # else its gateways may be others, too
+                self._gates.follow(rule, event.device, self._selection.has(rule, event.device), self._add)
+            else:
+                wanted = self._wanted(rule)
+                for device in wanted | {device for device, _ in self._gates.of(rule.id)}:
+                    self._gates.follow(rule, device, device in wanted, self._add)
