@@ -156,11 +156,11 @@ class Acknowledged:
 
 
 @contextmanager
-def publisher(port: int) -> Iterator[socket.socket]:
+def publisher(port: int, client: bytes = b"load") -> Iterator[socket.socket]:
     """A connection to the broker that is accepted."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sendall(connect(b"load"))
+        connection.sendall(connect(client))
         assert connection.recv(4)[:1] == b"\x20"
         yield connection
 

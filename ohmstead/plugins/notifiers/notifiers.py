@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +75,13 @@ class Notifiers:
         self.push.contact = found.get("push_contact", self.push.contact)
         self.sender.rate = found.get("rate_limit", RATE)
 
+    def warm(self) -> None:
+        """Look at an address of each kind in a thread: that imports what the first messages would wait for, by a second."""
+        addresses = {self._look(address): address for who in self.people for address in who.everywhere()}
+        for look, address in addresses.items():
+            if look is not None:
+                self._threads.submit(look, address)
+
     async def send(self, notice: Notice) -> int | None:
         """Put a notice into the outbox; its id, or None when one with its key was told before."""
         return await self._storage.write(lambda tx: self.enqueue(tx, notice), urgent=True)  # type: ignore[no-any-return]
@@ -100,15 +107,19 @@ class Notifiers:
 
     async def mistake(self, address: str) -> str | None:
         """What keeps every message to an address from being sent, None when nothing is known to; said without the address."""
-        channel = self.routing.name(address)
-        look = {"email": mail.read, "apprise": services.service_of}.get(channel)
-        if look is None or "://" not in address:
+        look = self._look(address)
+        if look is None:
             return None
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, look, address)
         except Unsupported as error:
             return f"{shown(address)}: {error}"
         return None
+
+    def _look(self, address: str) -> Callable[[str], object] | None:
+        """What reads an address and raises Unsupported for one that is none."""
+        looks: Mapping[str, Callable[[str], object]] = {"email": mail.read, "apprise": services.service_of}
+        return looks.get(self.routing.name(address)) if "://" in address else None
 
     async def prune(self) -> int:
         """Forget what is old; how many notices."""
@@ -132,7 +143,6 @@ class Notifiers:
             raise Invalid(str(error)) from None
 
     def close(self) -> None:
-        """Let go of the threads; one that hangs ends by itself."""
         """Let go of the threads; one that hangs ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 

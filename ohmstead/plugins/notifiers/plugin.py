@@ -63,3 +63,4 @@ class NotifiersPlugin:
         """Send from now on."""
         self._notifiers.routing.gather(hub)
         hub.tasks.start("notifications", self._notifiers.sender.work)
+        self._notifiers.warm()

@@ -1,6 +1,7 @@
 """Everything Apprise knows by URL: SMS, WhatsApp, Telegram, push services and a hundred more.
 
-Importing all of it takes half a second and 44 MB, so that happens with the first message, in a thread. Redirects and
+Importing all of it takes half a second and 44 MB, so that happens in a thread, once somebody can be told by it.
+Redirects and
 templates are off: users enter these URLs.
 """
 
