@@ -7,6 +7,7 @@ import time
 import pytest
 
 from ohmstead.core.errors import Invalid
+from ohmstead.plugins.rules.sandbox import WITHIN_S
 from ohmstead.plugins.rules.template import SOURCE_MOST
 from ohmstead.plugins.rules.templates import Templates
 
@@ -46,16 +47,24 @@ BOMBS = [
     "{{ ''.__class__.__mro__ }}", "{{ state.__globals__ }}", "{{ price.__class__ }}", "{{ lipsum(100000) }}", "{{ cycler }}", "{{ 1.5|round(10**9, 'ceil') ~ 1/0 }}",
     "{{ " + "(" * 900 + "1" + ")" * 900 + " }}", "{{ 1 if }}", "{{ nope }}", "{{ 1 / 0 }}", "{{ {'a': 1} }}", "{% set x %}{{ 1 }}{% endset %}",
     "{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}", "x" * (SOURCE_MOST + 1),
+    "{{ ['a'] | map(attribute='__class__') | list }}", "{{ 'a'['__class__'] }}", "{{ '' | attr('__class__') }}", "{{ self.__init__ }}",
+    "{{ state.__call__('x') }}", "{% for a in [1] %}{{ loop.__class__ }}{% endfor %}", "{% for a in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+    "{{ range(10**9) }}", "{{ range(9999) | map('sort') | list }}", "{% for i in range(9999) %}{{ range(9999) | sum }}{% endfor %}",
     "{{ range(9999) | map('round', 10**9, 'ceil') | list }}", "{{ 'x' | replace('x', 'y' * 99999) }}", "{{ ['ab'] | sum }}",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("source", BOMBS, ids=range(len(BOMBS)))
 def test_bombs_are_refused_at_once_with_a_reason(source: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(Invalid, match=r"\w+ \w+"):
         TEMPLATES.compile(source).text()
-    assert time.perf_counter() - began < 2.0
+    assert time.thread_time() - began < 0.5
+
+
+def test_a_template_does_not_fail_because_the_machine_has_much_else_to_do() -> None:
+    waiting = Templates({"wait": lambda: time.sleep(WITHIN_S + 0.01) or 1})
+    assert waiting.compile("{{ wait() + wait() }}").text() == "2"
 
 
 def test_truth_and_numbers() -> None:
