@@ -12,13 +12,13 @@ from ohmstead.core.model import Command
 
 
 class Claim(msgspec.Struct):
-    """What a holder has, for people by its name. `running`: until it lets go; `until_ms`: at least so long."""
+    """What a holder has, for people by its name. `running`: until it lets go; `until`: at least so long, by the monotonic clock."""
 
     holder: str
     name: str
     priority: int
     running: bool
-    until_ms: int = 0
+    until: float = 0.0
 
 
 class Arbiter:
@@ -36,17 +36,17 @@ class Arbiter:
     def take(self, command: Command, holder: str, name: str, priority: int, hold_s: float | None = None) -> None:
         """Claim what a command is about. Conflict, with who has it, when that one's priority is not less."""
         place = command.device, command.quantity or command.capability
-        now = self._clock.now_ms()
+        now = self._clock.monotonic()
         found = self._valid(place, now)
         if found is not None and found.name != name and found.priority >= priority:
             held = f"{'.'.join(place)} is held by {found.name}{self._until(found)}"
             raise Conflict(f"{held}; its priority is {found.priority}, and this one has {priority}")
-        until_ms = 0 if hold_s is None else now + round(hold_s * 1000)
+        until = 0.0 if hold_s is None else now + hold_s
         if found is not None and found.name == name:
-            until_ms = max(until_ms, found.until_ms)
-        self._claims[place] = Claim(holder, name, priority, True, until_ms)
+            until = max(until, found.until)
+        self._claims[place] = Claim(holder, name, priority, True, until)
         self._of.setdefault(holder, []).append(place)
-        self.changed = self.changed or hold_s is not None or (found is not None and found.until_ms > now)
+        self.changed = self.changed or hold_s is not None or (found is not None and found.until > now)
 
     def release(self, holder: str) -> None:
         """A holder is done: what is not held for longer is free."""
@@ -54,7 +54,7 @@ class Arbiter:
             claim = self._claims.get(place)
             if claim is not None and claim.holder == holder:
                 claim.running = False
-                self._valid(place, self._clock.now_ms())
+                self._valid(place, self._clock.monotonic())
 
     def claimed(self, holder: str) -> list[tuple[str, str]]:
         """What a holder has: device and capability."""
@@ -64,27 +64,28 @@ class Arbiter:
         """After a restart a holder has what it had before."""
         for device, capability in places:
             found = self._claims.get((device, capability))
-            self._claims[device, capability] = Claim(holder, name, priority, True, 0 if found is None else found.until_ms)
+            self._claims[device, capability] = Claim(holder, name, priority, True, 0.0 if found is None else found.until)
             self._of.setdefault(holder, []).append((device, capability))
 
     def held(self) -> Iterator[tuple[str, str, str, int, int]]:
         """What is held beyond a run: device, capability, name, priority, until when (ms)."""
-        now = self._clock.now_ms()
+        now, now_ms = self._clock.monotonic(), self._clock.now_ms()
         for (device, capability), claim in self._claims.items():
-            if claim.until_ms > now:
-                yield device, capability, claim.name, claim.priority, claim.until_ms
+            if claim.until > now:
+                yield device, capability, claim.name, claim.priority, now_ms + round((claim.until - now) * 1000)
 
     def restore(self, device: str, capability: str, name: str, priority: int, until_ms: int) -> None:
         """Hold what was held before a restart."""
-        self._claims[device, capability] = Claim("", name, priority, False, until_ms)
+        until = self._clock.monotonic() + (until_ms - self._clock.now_ms()) / 1000
+        self._claims[device, capability] = Claim("", name, priority, False, until)
 
-    def _valid(self, place: tuple[str, str], now_ms: int) -> Claim | None:
+    def _valid(self, place: tuple[str, str], now: float) -> Claim | None:
         claim = self._claims.get(place)
-        if claim is not None and not claim.running and claim.until_ms <= now_ms:
+        if claim is not None and not claim.running and claim.until <= now:
             del self._claims[place]
             return None
         return claim
 
     def _until(self, claim: Claim) -> str:
-        left_s = (claim.until_ms - self._clock.now_ms()) / 1000
+        left_s = claim.until - self._clock.monotonic()
         return f", for {left_s:.0f} s more" if left_s > 0 and not claim.running else ", until its run ends"

@@ -61,6 +61,9 @@ async def test_hold_outlasts_the_run_and_a_restart(house: AutomatedHouse) -> Non
         assert [row[:4] for row in await house.automations.journal.book.held(connection)] == [("ev", "switch", "shed", 100)]
     await run(house, "car")
     assert "for 1799 s more" in house.reason("car")
+    house.clock.set(house.clock.now_ms() + 86_400_000)  # somebody sets the clock: it holds as long as it was to
+    await run(house, "car")
+    assert "for 1798 s more" in house.reason("car")
     await house.clock.advance(1801)
     await run(house, "car")
     assert ev.values == ["off", "on"]
