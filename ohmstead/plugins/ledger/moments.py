@@ -54,7 +54,9 @@ def decimal(low: str, high: str, unit: str = "") -> Callable[[Any], Decimal]:
 def _number(value: Any) -> Decimal:
     text = str(value).strip() if isinstance(value, int | float | str | Decimal) and not isinstance(value, bool) else ""
     if "," in text:
-        raise vol.Invalid(f"expected a number with a point for the decimals, such as {text[:LONGEST].replace(',', '.', 1)}")
+        grouped = text.rfind(",") < text.rfind(".")  # 1,030.7 or 1.030,7
+        better = text[:LONGEST].replace(",", "") if grouped else text[:LONGEST].replace(".", "").replace(",", ".")
+        raise vol.Invalid(f"expected a number with a point for the decimals, such as {better}")
     try:
         found = Decimal(text) if len(text) <= LONGEST else Decimal("NaN")
     except InvalidOperation:

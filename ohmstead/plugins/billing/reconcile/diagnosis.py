@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from fractions import Fraction
 
 import msgspec
@@ -13,6 +12,7 @@ from ohmstead.plugins.billing.reconcile.explanation import SUMS, Cause, Explaine
 from ohmstead.plugins.billing.reconcile.facts import Facts
 from ohmstead.plugins.billing.reconcile.figures import AMOUNT, ENERGY, EXPORTED, NET, PRICE, QUANTITY, TOTAL, Expected, Figure, figures
 from ohmstead.plugins.billing.reconcile.invoice import Invoice
+from ohmstead.plugins.billing.reconcile.sums import contradictions, miscounted
 from ohmstead.plugins.billing.reconcile.vat import rounded_vat, wrong_vat
 
 
@@ -41,18 +41,41 @@ class Reconciliation(msgspec.Struct, frozen=True):
 def diagnose(invoice: Invoice, facts: Facts) -> Reconciliation:
     """Compare and explain. Prices the period many times: not for the event loop."""
     expected = facts.expected()
-    found = figures(invoice, expected)
-    explained = _explained(invoice, facts, expected, found)
-    vat = wrong_vat(invoice, explained.expected) if any(not figure.meets for figure in found) else None
+    miscounts, mended = miscounted(invoice)
+    found = figures(mended, expected)
+    explained = _explained(mended, facts, expected, found)
+    vat = wrong_vat(mended, explained.expected) if any(not figure.meets for figure in found) else None
     named = [*explained.causes, *([Cause(why.VAT, vat[0], None, vat[1])] if vat else ())]
-    left = {(figure.what, figure.label): figure for figure in figures(invoice, explained.expected)}
-    judged = tuple(Judged(figure, _of(figure, left.get((figure.what, figure.label)), named, explained.roughly)) for figure in found)
-    causes = [*_sums(invoice), *named]
-    if any(each.cause == why.UNEXPLAINED for each in judged):
-        causes.append(_unexplained(found, named, explained.might))
+    left = _by_place(figures(mended, explained.expected))
+    causes_of = {place: _of(figure, left.get(place), named, explained.roughly) for place, figure in _by_place(found).items()}
+    right, printed = _by_place(found), figures(invoice, expected)
+    judged = tuple(Judged(figure, _judged(figure, right.get(_place(figure)), causes_of)) for figure in printed)
+    causes = [*contradictions(invoice), *miscounts, *named]
+    named = [*miscounts, *named]
+    if any(why.UNEXPLAINED in (each.cause or "") for each in judged):
+        causes.append(_unexplained(printed, named, explained.might))
     else:
-        causes += _small(invoice, explained.expected, judged, left, _rest(found, named, TOTAL) if named else None)
+        causes += _small(mended, explained.expected, judged, left, _rest(printed, named, TOTAL) if named else None)
     return Reconciliation(invoice, facts, expected, judged, tuple(causes))
+
+
+_Place = tuple[str, str]
+
+
+def _place(figure: Figure) -> _Place:
+    return figure.what, figure.label
+
+
+def _by_place(found: Sequence[Figure]) -> dict[_Place, Figure]:
+    return {_place(figure): figure for figure in found}
+
+
+def _judged(figure: Figure, right: Figure | None, causes: Mapping[_Place, str | None]) -> str | None:
+    """The cause of a figure as it is printed; `right` is the figure without what was miscounted."""
+    cause = causes.get(_place(figure))
+    if right is None or right.billed == figure.billed or figure.meets:
+        return cause
+    return why.SUM if right.meets else f"{why.SUM} and {cause}"
 
 
 def _explained(invoice: Invoice, facts: Facts, expected: Expected, found: Sequence[Figure]) -> Explained:
@@ -79,25 +102,6 @@ def _of(figure: Figure, left: Figure | None, named: Sequence[Cause], roughly: bo
     causes += [why.VAT] * taxed
     sure = taxed or roughly or left is None or left.meets
     return " and ".join(dict.fromkeys(causes)) if causes and sure else why.UNEXPLAINED
-
-
-def _sums(invoice: Invoice) -> Iterator[Cause]:
-    """Where the invoice contradicts itself."""
-    half = Decimal("0.005")
-    nets = [line.net for line in invoice.lines]
-    if invoice.net is not None and nets and all(net is not None for net in nets):
-        total = sum((net for net in nets if net is not None), Decimal(0))
-        if abs(total - invoice.net) > half * len(nets):
-            yield Cause(why.SUM, f"its lines add up to {total}, not to its net sum of {invoice.net}", None, Fraction(invoice.net - total))
-    if invoice.net is not None and invoice.vat is not None and invoice.total is not None:
-        total = invoice.net + invoice.vat
-        if abs(total - invoice.total) > half:
-            text = f"net {invoice.net} and VAT {invoice.vat} are {total}, not {invoice.total}"
-            yield Cause(why.SUM, text, None, Fraction(invoice.total - total))
-    if invoice.kwh is not None and len(invoice.reads) > 1:
-        read = invoice.reads[-1].kwh - invoice.reads[0].kwh
-        if abs(read - invoice.kwh) > max(Decimal("0.5"), invoice.tolerance.kwh):
-            yield Cause(why.SUM, f"its readings are {read} kWh apart, and it bills {invoice.kwh} kWh", Fraction(invoice.kwh - read))
 
 
 def _rest(found: Sequence[Figure], named: Sequence[Cause], what: str) -> Fraction | None:

@@ -207,6 +207,23 @@ async def test_one_that_contradicts_itself(home: ReconciledHouse) -> None:
     assert not found["agrees"]
 
 
+async def test_a_line_that_is_not_its_quantity_times_its_price(home: ReconciledHouse) -> None:
+    good = bill(march(home))
+    energy = good["lines"][0]
+    more = {**energy, "net": str(Decimal(energy["net"]) + 10)}
+    net = Decimal(good["net"]) + 10
+    tax = cents(net * Decimal("0.19"))
+    found = await home.check(**{**good, "lines": [more, good["lines"][1]], "net": str(net), "vat": str(tax), "total": str(net + tax)})
+    assert causes(found)[0] == "sum"
+    assert "unexplained" not in causes(found)
+    assert found["causes"][0]["text"] == f"line energy: {energy['quantity']} × {energy['price']} is {energy['net']}, not {more['net']}"
+    assert Decimal(found["causes"][0]["amount"]) == pytest.approx(Decimal("11.9"), abs=Decimal("0.01"))
+    assert {figure["figure"] for figure in found["figures"] if not figure["meets"]} == {"amount", "net", "vat", "total"}
+    assert {figure["cause"] for figure in found["figures"] if not figure["meets"]} == {"sum"}
+    printed = await home.check(**{**good, "lines": [more, good["lines"][1]]})  # only the line is printed wrong, its sum is right
+    assert [figure["figure"] for figure in printed["figures"] if figure["cause"] == "sum"] == ["amount"]
+
+
 async def test_what_nothing_explains_is_said_to_be_so(home: ReconciledHouse) -> None:
     found = await home.check(kwh=str(round(march(home) * 3, 1)))
     assert causes(found) == ["unexplained"]
@@ -226,7 +243,8 @@ async def test_lines_that_only_one_side_has(home: ReconciledHouse) -> None:
     ({"end": "2026-03-01"}, "end", "expected a later end"), ({"end": "2026-02-01"}, "end", "expected a later end"),
     ({"end": "2033-01-01"}, "end", "longer than five years"), ({"end": "2026-05-01"}, "end", "not over yet"),
     ({"through": "2026-03-31"}, "end", "one of the two"), ({"start": "2026-03-01T00:07:00+01:00"}, "start", "quarter of an hour"),
-    ({"kwh": "12,5"}, "kwh", "with a point for the decimals"), ({"kwh": "1e999999"}, "kwh", "expected a number"),
+    ({"kwh": "12,5"}, "kwh", "with a point for the decimals, such as 12.5"), ({"kwh": "1,030.7"}, "kwh", "such as 1030.7"),
+    ({"kwh": "1.030,7"}, "kwh", "such as 1030.7"), ({"kwh": "1e999999"}, "kwh", "expected a number"),
     ({"kwh": "NaN"}, "kwh", "expected a number"), ({"kwh": "-5"}, "kwh", "expected 0 to"), ({"currency": "USD"}, "currency", "EUR"),
     ({"lines": [{"label": "x"}]}, "lines", "neither a quantity nor an amount"), ({"total": "1" * 50}, "total", "expected a number"),
     ({"lines": [{"label": "x", "quantity": "5"}]}, "lines", "without a unit"),
