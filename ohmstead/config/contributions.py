@@ -35,7 +35,7 @@ class Contributions:
         for plugin, tariff in plugins.collect("ohmstead_tariffs"):
             self._take(plugin, self._add_tariff, tariff)
         for plugin, rule in plugins.collect("ohmstead_rules"):
-            self._take(plugin, self._add_rule, rule if plugin.shipped else elsewhere(rule, self._hub.second))
+            self._take(plugin, self._add_rule if plugin.shipped else self._add_foreign_rule, rule)
         return Known(self._sections(), self._integrations())
 
     def _sections(self) -> dict[str, Section]:
@@ -54,6 +54,9 @@ class Contributions:
             if integrations.setdefault(integration.type, entry) is not entry:
                 self._turn_away(plugin, f"its integration {integration.type!r} is declared already")
         return integrations
+
+    def _add_foreign_rule(self, kind: RuleKind) -> None:
+        self._add_rule(elsewhere(kind, self._hub.second))
 
     def _take(self, plugin: Plugin, take: Callable[[Any], None], thing: Any) -> None:
         try:
