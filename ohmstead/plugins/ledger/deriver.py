@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REST_S, LONGEST_REST_S = 1.0, 3.0  # between two rounds, as long as one took: readings that come meanwhile share the next
+REST_S, LONGEST_REST_S = 1.0, 3.0  # between two rounds: readings that come meanwhile share the next
+SHARE = 3  # so many times as long as a round took it rests, as long as that is not too long
 ARCHIVED = 10  # tracks of a portion whose readings are archived
 
 Touched = Sequence[tuple[str, int, int]]
@@ -140,7 +141,7 @@ class Deriver:
 
     async def _rest(self, took_s: float) -> None:
         with suppress(TimeoutError):
-            await self._clock.timeout(self._hurry.wait(), min(max(REST_S, took_s), LONGEST_REST_S))
+            await self._clock.timeout(self._hurry.wait(), min(max(REST_S, SHARE * took_s), LONGEST_REST_S))
 
     async def portion(self, after: int = NO_SERIES) -> int | None:
         """Derive one portion: of what meter points are marked for, and of series behind `after`.
