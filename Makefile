@@ -12,6 +12,9 @@ COMPILE := uv pip compile pyproject.toml --extra demo --extra postgres --extra p
 .DEFAULT_GOAL := help
 .PHONY: help demo run test lint lock bench bench-check bench-peers soak kill-loop clean
 
+# Tests start the hub more than a hundred times; without bytecode each compiles it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # In CI a test may not be skipped because a server is missing.
 ifdef CI
 export OHMSTEAD_REQUIRE_SERVICES := 1
@@ -29,7 +32,7 @@ run: $(VENV)/.run  ## the hub with ./ohmstead-config, made on the first run
 
 test: lint  ## lint, types, tests and coverage
 	PYTHON=$(PYTHON) packaging/system-packages test
-	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -p tests.covered $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -58,7 +61,7 @@ kill-loop: $(VENV)/.dev  ## kill -9 the hub under load again and again, and acco
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; $(BIN)/python -m pytest tests/house -k kill $(ARGS) || exit 1; done
 
 clean:  ## remove what tools left behind; .venv and your data stay
-	rm -rf build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find ohmstead tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:
