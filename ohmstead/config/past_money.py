@@ -15,6 +15,7 @@ from ohmstead.plugins.billing.bills import SLOT_MS
 from ohmstead.plugins.billing.contract import Contract
 from ohmstead.plugins.billing.cycle import Period
 from ohmstead.plugins.billing.what_if import WhatIf
+from ohmstead.plugins.devices.locations import HOME
 from ohmstead.plugins.ledger.slots import local
 from ohmstead.plugins.rules.backtest.money import Prices
 from ohmstead.plugins.tariffs.curve import curve
@@ -28,7 +29,7 @@ class PastMoney:
 
     async def prices(self, contract: str | None, start_ms: int, end_ms: int) -> Prices:
         """What one more kWh cost; tiers as each billing period began with. NotFound, Invalid."""
-        found, start_ms = self._contract(contract), start_ms - start_ms % SLOT_MS
+        found, start_ms = self._contract(contract, start_ms), start_ms - start_ms % SLOT_MS
         end_ms += -end_ms % SLOT_MS
         per_kwh: list[Fraction | None] = []
         for period in found.between(start_ms, end_ms):
@@ -52,7 +53,7 @@ class PastMoney:
 
     def periods(self, contract: str | None, period: str, start_ms: int, end_ms: int) -> Sequence[tuple[int, int]]:
         """The billing periods (month) or the local days (day) of a contract that touch a span. NotFound, Invalid."""
-        found = self._contract(contract)
+        found = self._contract(contract, start_ms)
         whole = [(each.start_ms, each.end_ms) for each in found.between(start_ms, end_ms)]
         if period == "month":
             return whole
@@ -62,7 +63,7 @@ class PastMoney:
 
     async def cost(self, contract: str | None, within_ms: int, until_ms: int) -> Fraction:
         """What the billing period of an instant came to, up to another instant in it. NotFound, Invalid."""
-        found = self._contract(contract)
+        found = self._contract(contract, within_ms)
         period, until_ms = found.period(within_ms), until_ms - until_ms % SLOT_MS
         if period is None or until_ms <= period.start_ms:
             return Fraction(0)
@@ -70,11 +71,12 @@ class PastMoney:
 
     async def what_if(self, contract: str | None, tariff: Mapping[str, Any], start_ms: int, end_ms: int) -> dict[str, Any]:
         """See billing's WhatIf."""
-        found = self._contract(contract)
+        found = self._contract(contract, start_ms)
         return await self._what_if.compare(found, self._what_if.tariff(tariff, found.currency), start_ms, end_ms)
 
-    def _contract(self, named: str | None) -> Contract:
-        found = self._billing.contracts.first("home") if named is None else self._billing.contracts.get(named)
+    def _contract(self, named: str | None, at_ms: int) -> Contract:
+        contracts = self._billing.contracts
+        found = contracts.main(HOME, at_ms) if named is None else contracts.get(named)
         if found is None:
             raise Invalid("the home has no contract, so there are no prices; the configuration's `contracts:` makes one")
         return found

@@ -20,7 +20,7 @@ PARTS = ("alerts", "automations", "tariffs")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--from", "start", required=True, metavar="DAY", help="The first day, or an instant with its offset.")
 @click.option("--to", "end", required=True, metavar="DAY", help="The day, or instant, before which it ends.")
-@click.option("--contract", help="Whose billing periods tariffs are compared with; the home's first contract unless given.")
+@click.option("--contract", help="Whose billing periods tariffs are compared with; the home's main contract unless given.")
 @as_json
 @click.pass_obj
 def backtest(config: Path, file: Path, start: str, end: str, contract: str | None, json_: bool) -> None:

@@ -17,7 +17,7 @@ from ohmstead.plugins.billing.contract import Contract, contract, tariffs_of
 from ohmstead.plugins.billing.schemas import CONTRACT
 from ohmstead.plugins.billing.tables import contracts as table
 from ohmstead.plugins.devices.locations import HOME, Locations
-from ohmstead.plugins.ledger.points import MeterPoints
+from ohmstead.plugins.ledger.points import MeterPoints, Role
 from ohmstead.plugins.storage.storage import Storage
 
 Options = Mapping[str, Any]
@@ -74,9 +74,16 @@ class Contracts:
         """The contracts that bill a meter point."""
         return [each for each in self if point in each.points]
 
-    def first(self, location: str) -> Contract | None:
-        """The first contract of a location, by id."""
-        return next((each for each in self if each.location == location), None)
+    def main(self, location: str, at_ms: int) -> Contract | None:
+        """The contract a location's prices are those of: in force at the instant, for electricity from the grid, the first by id.
+
+        Where none is all of that, one in force goes before one for electricity. None where the location has none.
+        """
+        own = (each for each in self if each.location == location)
+        return min(own, key=lambda each: (not each.holds(at_ms), not self._buys_electricity(each)), default=None)
+
+    def _buys_electricity(self, contract: Contract) -> bool:
+        return any(point is not None and point.role == Role.GRID_IMPORT for point in map(self._points.find, contract.imports))
 
     def problems(self, new: Contract) -> Iterator[Problem]:
         """What is wrong with a contract of the API although each option by itself is right."""

@@ -26,6 +26,7 @@ from ohmstead.plugins.billing.bills import SLOT_MS, Bills
 from ohmstead.plugins.billing.contract import Contract
 from ohmstead.plugins.billing.cycle import Period
 from ohmstead.plugins.billing.supply import Slots
+from ohmstead.plugins.devices.locations import HOME
 from ohmstead.plugins.ledger.events import LedgerChanged
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import midnight
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEVICE = "tariff"  # of the home's first contract; those of the others are tariff_<contract>
+DEVICE = "tariff"  # of the home's main contract; those of the others are tariff_<contract>
 REST_S = 10.0  # between two rounds at least, and never more than a tenth of the time is spent on them
 AHEAD_MS = 36 * 3_600_000
 LOOK_BACK_MS = 2 * SLOT_MS  # how old a slot may be that says what is used now
@@ -100,9 +101,9 @@ class LiveCosts:
 
     async def refresh(self) -> None:
         """Set the states of every contract that holds now; one that cannot be priced is logged once."""
-        first = self._bills.contracts.first("home")
+        main = self._bills.contracts.main(HOME, self._hub.clock.now_ms())
         for contract in self._bills.contracts:
-            device = DEVICE if first is not None and contract.id == first.id else f"{DEVICE}_{contract.id}"
+            device = DEVICE if main is not None and contract.id == main.id else f"{DEVICE}_{contract.id}"
             try:
                 costs = await self.costs(contract) if contract.holds(self._hub.clock.now_ms()) else None
             except OhmsteadError as error:

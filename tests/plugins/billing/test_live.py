@@ -69,6 +69,17 @@ async def test_a_contract_that_cannot_be_priced_does_not_silence_the_others(home
     assert states(home, "tariff_hp")["price_now"] == (0.25, "EUR/kWh")
 
 
+async def test_the_main_contract_is_the_one_in_force_for_electricity(home: BilledHouse) -> None:
+    home.ledger.point("gas", role="gas")
+    home.tariff("flat", {"type": "flat", "price": "0.25"})
+    await home.contract("a_gas", **{"import": "gas", "tariff": "flat"})
+    await home.contract("b_left", **{"import": "grid_import", "tariff": "flat", "end": "2026-01-01"})
+    await home.contract("c_now", **{"import": "grid_import", "tariff": "flat", "start": "2026-01-01"})
+    found = [home.billing.contracts.main("home", at(day)) for day in ("2025-12-31", "2026-04-10")]
+    assert [each.id for each in found if each is not None] == ["b_left", "c_now"]
+    assert home.billing.contracts.main("elsewhere", at("2026-04-10")) is None
+
+
 async def test_they_follow_the_ledger_the_prices_and_the_clock(home: BilledHouse) -> None:
     await spot(home)
     home.start()

@@ -26,7 +26,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Price:
-    """`price.now` and `price.export`: per kWh, in the currency of the home's first contract; None when it is not known."""
+    """`price.now` and `price.export`: per kWh, in the currency of the home's main contract; None when it is not known."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts

@@ -51,7 +51,7 @@ RATE = {
 PRICE = {
     vol.Required("price", description="now, or export: what one more kWh costs now, or pays when it is sold"):
         validate.one_of("now", "export"),
-    vol.Optional("contract", description="whose price; the home's first contract unless stated"): validate.slug,
+    vol.Optional("contract", description="whose price; the home's main contract unless stated"): validate.slug,
     **compare.SCHEMA,
     **FOR,
 }  # fmt: skip

@@ -82,7 +82,7 @@ SUN = {
 CHEAPEST = {
     vol.Required("cheapest", description="when the cheapest so many hours in a row begin: 3h"): hours,
     vol.Optional("hours", default="0-24", description="looked for within these local hours of every day, such as 22-6"): windows.hours,
-    vol.Optional("contract", description="by whose prices; the home's first contract unless stated"): validate.slug,
+    vol.Optional("contract", description="by whose prices; the home's main contract unless stated"): validate.slug,
 }
 
 

@@ -44,7 +44,7 @@ class Energy:
         return [point.id for point in points if any(term.device == device for each in points.bindings(point.id) for term in each.terms)]
 
     async def prices(self, start_ms: int, end_ms: int) -> Prices | None:
-        """Those of the home's first contract; None where it has none."""
+        """Those of the home's main contract; None where it has none."""
         try:
             return await self._money.prices(None, start_ms, end_ms)
         except (Invalid, NotFound):

@@ -43,7 +43,7 @@ BODY: dict[Any, Any] = {
         vol.All({validate.slug: options}, few),
     vol.Optional("tariffs", default={}, description="tariffs by id, as they stand in the configuration"):
         vol.All({validate.slug: options}, few),
-    vol.Optional("contract", description="whose periods are priced again; the home's first contract unless stated"): validate.slug,
+    vol.Optional("contract", description="whose periods are priced again; the home's main contract unless stated"): validate.slug,
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from ohmstead.plugins.rules.compare import Comparison
 from ohmstead.plugins.rules.gate import Gate, Turn
 from ohmstead.plugins.rules.watch import Watches
 
-TARIFF = "tariff"  # the device of the live states of the home's first contract; those of another are tariff_<contract>
+TARIFF = "tariff"  # the device of the live states of the home's main contract; those of another are tariff_<contract>
 COSTS: Mapping[str, str] = {"day": "cost_today", "month": "cost_month"}
 
 
