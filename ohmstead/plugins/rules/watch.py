@@ -43,17 +43,20 @@ SETTLE_S = 1.0  # a reading that was late has this long to be followed by those 
 class Place:
     """One address: who watches it, and the cell of its live state once there is one."""
 
-    __slots__ = ("cell", "watchers")
+    __slots__ = ("cell", "stirred", "watchers")
 
     def __init__(self) -> None:
         self.watchers: tuple[Watcher, ...] = ()
         self.cell: Cell | None = None
+        self.stirred = False
 
     def tell(self, new: State, old: State | None) -> None:
-        """Let everybody look, then set the band of all."""
+        """Let everybody look; a reading at which nobody stirs sets the band of all."""
+        self.stirred = False
         for watcher in self.watchers:
             watcher(new, old)
-        self.fit(new.value)
+        if not self.stirred:
+            self.fit(new.value)
 
     def fit(self, value: Value) -> None:
         """Set the band within which none of the watchers has anything to do."""
@@ -67,7 +70,8 @@ class Place:
             self.cell.low, self.cell.high = low, high
 
     def stir(self) -> None:
-        """Hear of the next reading, whatever it says: it sets the band anew."""
+        """Hear of the next reading, whatever it says."""
+        self.stirred = True
         if self.cell is not None:
             self.cell.low, self.cell.high = NONE
 
@@ -156,6 +160,7 @@ class Watches:
         await self._book.put(tx, changes)
         for key, kept in changes.items():
             self._keep(key, kept)
+        self._dirty |= changes.keys()  # those that were over may wait again
 
     # Deadlines
 

@@ -115,7 +115,7 @@ def test_what_lies_between_the_thresholds_is_not_even_heard() -> None:
         watches.watch("D1.power", watches.gate(str(number), comparison, lambda turn: turns.append((turn.key, turn.on))))
     for at_ms, value in enumerate([40.0, 41.0, 50.0, 50.1, 90.0, 50.0, 30.5, 30.0, 25.0, 20.0, 5.0, 40.0, 41.0]):
         states.set(series, value, at_ms, at_ms)
-    assert heard == [40.0, 50.1, 50.0, 30.0, 5.0, 40.0]
+    assert heard == [40.0, 50.1, 90.0, 50.0, 30.5, 30.0, 25.0, 5.0, 40.0, 41.0]  # one after each turn sets the band anew
     assert turns == [("0", True), ("0", False), ("2", True), ("1", True), ("2", False), ("1", False)]
 
 
@@ -206,6 +206,20 @@ async def test_what_was_settled_is_not_told_again_and_what_was_not_is(room: Room
     assert len(room.turns) == 2
     room.say(10)
     assert [turn.on for turn in room.turns] == [True, True, False]
+
+
+async def test_a_gate_that_waits_again_before_its_end_is_settled_keeps_its_row(room: Room) -> None:
+    room.gate()
+    room.say(60)
+    await room.wait(31)
+    room.say(10)
+    await room.wait(1)
+    room.say(60)
+    await room.watches.flush()
+    await room.house.storage.write(lambda tx: room.watches.settle(tx, room.turns))
+    await room.wait(15)
+    await room.restart()
+    assert room.gate().waiting
 
 
 async def test_setting_the_clock_moves_no_deadline(room: Room) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,7 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.rules.automations.automation import Automation
 from ohmstead.plugins.rules.automations.run import Run
+from ohmstead.plugins.rules.insertion import insert_rows
 from ohmstead.plugins.rules.tables import automation_runs, automation_state, automation_traces, automations, holds
+
+MANY, RINGS = 500, 50  # rows, and rings of traces, in one statement
 
 Claims = list[tuple[str, str]]  # device and capability
 
@@ -99,20 +102,28 @@ class Book:
             found.setdefault(id_, []).append(msgspec.json.decode(body))
         return found
 
-    async def put_told(self, tx: AsyncConnection, automation: Automation, fresh: Iterable[Run]) -> None:
-        """Write the traces that have no row yet, drop those that left the ring, and keep when it was last set off."""
-        await self._state(tx, automation, {})
+    async def put_told(self, tx: AsyncConnection, told: Iterable[Automation]) -> None:
+        """Keep when each was last set off."""
+        rows = [{"tenant_id": self._tenant_id, "id": each.id, "count": each.count, "last_ms": each.last_ms} for each in told]
+        tail = "ON CONFLICT (tenant_id, id) DO UPDATE SET count = excluded.count, last_ms = excluded.last_ms"
+        for start in range(0, len(rows), MANY):
+            await insert_rows(tx, automation_state, rows[start : start + MANY], tail)
+
+    async def put_traces(self, tx: AsyncConnection, told: Sequence[Automation], fresh: Iterable[Run]) -> None:
+        """Write the traces that have no row yet, and drop those that left their ring."""
+        t = automation_traces
+        for start in range(0, len(told), RINGS):
+            some = told[start : start + RINGS]
+            ring = [run.id for each in some for run in each.traces]
+            await tx.execute(delete(t).where(self._mine(t), t.c.automation.in_([each.id for each in some]), t.c.id.not_in(ring)))
         rows = [
-            {"tenant_id": self._tenant_id, "automation": automation.id, "id": run.id, "began_ms": run.began_ms,
+            {"tenant_id": self._tenant_id, "automation": run.automation.id, "id": run.id, "began_ms": run.began_ms,
              "body": msgspec.json.encode(kept(run)).decode()}
             for run in fresh
         ]  # fmt: skip
-        ring = [run.id for run in automation.traces]
-        t = automation_traces
-        await tx.execute(delete(t).where(self._mine(t), t.c.automation == automation.id, t.c.id.not_in(ring)))
-        if rows:
-            await tx.execute(delete(t).where(self._mine(t), t.c.automation == automation.id, t.c.id.in_([row["id"] for row in rows])))
-            await tx.execute(insert(t).values(rows))
+        tail = "ON CONFLICT (tenant_id, automation, id) DO UPDATE SET began_ms = excluded.began_ms, body = excluded.body"
+        for start in range(0, len(rows), MANY):
+            await insert_rows(tx, automation_traces, rows[start : start + MANY], tail)
 
     # Holds
 

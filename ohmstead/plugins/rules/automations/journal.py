@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REST_S = 0.1  # between two groups; a run that ends sooner needs no row
+FLOOD, SKIPPED = 100, 10  # of more runs than these in a group traces wait for so many groups: nothing goes on from them
 
 
 class Journal:
@@ -35,6 +36,8 @@ class Journal:
         self._waiting: dict[str, Run] = {}
         self._over: set[str] = set()
         self._told: dict[str, Automation] = {}
+        self._traced: dict[str, Automation] = {}  # those with traces that have no row yet
+        self._ended = self._skips = 0  # runs since traces were written, and groups without them
         self._written: dict[str, set[str]] = {}  # automation -> ids of its traces that have rows
         self._wake, self._turn = asyncio.Event(), asyncio.Lock()
 
@@ -54,7 +57,8 @@ class Journal:
         self._waiting.pop(run.id, None)
         if run.stored:
             self._over.add(run.id)
-        self._told[run.automation.id] = run.automation
+        self._ended += 1
+        self._told[run.automation.id] = self._traced[run.automation.id] = run.automation
         self._wake.set()
 
     def gone(self, run: str) -> None:
@@ -65,6 +69,7 @@ class Journal:
     def forget(self, automation: str) -> None:
         """An automation is no more, nor are its rows."""
         self._told.pop(automation, None)
+        self._traced.pop(automation, None)
         self._written.pop(automation, None)
 
     def knows(self, automation: str, traces: set[str]) -> None:
@@ -74,7 +79,9 @@ class Journal:
     async def work(self, task: Task) -> None:
         """Write, for ever."""
         while True:
-            await self.flush()
+            async with self._turn:
+                self._skips += 1
+                await self._flush(self._ended <= FLOOD or self._skips > SKIPPED)
             task.up()
             await self._clock.sleep(REST_S)
             await self._wake.wait()
@@ -82,38 +89,43 @@ class Journal:
     async def flush(self) -> None:
         """Write what changed, and wait for what is being written. Unavailable: then it stays to be written."""
         async with self._turn:
-            await self._flush()
+            await self._flush(True)
 
-    async def _flush(self) -> None:
+    async def _flush(self, traces: bool) -> None:
         self._wake.clear()
         turns = [turn for key, turn in self._turns.items() if self._watches.find(key) is not None]
-        waiting, over, told = self._waiting, self._over, self._told
+        waiting, over, told, traced = self._waiting, self._over, self._told, self._traced if traces else {}
         holds = list(self._arbiter.held()) if self._arbiter.changed else None
-        if not (turns or waiting or over or told or holds is not None):
+        if self._traced and not traces:
+            self._wake.set()
+        if not (turns or waiting or over or told or traced or holds is not None):
             self._turns = {}
             return
         self._arbiter.changed = False
         self._turns, self._waiting, self._over, self._told = {}, {}, set(), {}
-        fresh = {id_: [run for run in automation.traces if run.id not in self._written.get(id_, ())] for id_, automation in told.items()}
+        if traces:
+            self._traced, self._ended, self._skips = {}, 0, 0
+        fresh = {id_: [run for run in automation.traces if run.id not in self._written.get(id_, ())] for id_, automation in traced.items()}
 
         async def write(tx: AsyncConnection) -> None:
             await self._watches.settle(tx, turns)
             await self.book.put_runs(tx, [(run, self._arbiter.claimed(run.id)) for run in waiting.values()], over)
             if holds is not None:
                 await self.book.put_holds(tx, holds)
-            for id_, automation in told.items():
-                await self.book.put_told(tx, automation, fresh[id_])
+            await self.book.put_told(tx, told.values())
+            await self.book.put_traces(tx, list(traced.values()), [run for some in fresh.values() for run in some])
 
         for run in waiting.values():
             run.stored = True  # from now on its end must be written, too
         try:
-            await self._storage.write(write)
+            await self._storage.write(write, urgent=True)  # among the gates that wait, in their order
         except BaseException:
             self._turns = {**{turn.key: turn for turn in turns}, **self._turns}
             self._waiting = {**{id_: run for id_, run in waiting.items() if run.ended_ms is None}, **self._waiting}
             self._over |= over
             self._arbiter.changed = self._arbiter.changed or holds is not None
             self._told = {**told, **self._told}
+            self._traced = {**traced, **self._traced}
             raise
-        for id_, automation in told.items():
+        for id_, automation in traced.items():
             self._written[id_] = {run.id for run in automation.traces} & ({run.id for run in fresh[id_]} | self._written.get(id_, set()))

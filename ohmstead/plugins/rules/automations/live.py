@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from ohmstead.core.errors import Invalid
 from ohmstead.core.events import ConfigReloaded, SeriesAdded
 from ohmstead.core.model import Command, Series, State
 from ohmstead.core.notice import Notice
+from ohmstead.core.quantity import Kind
 from ohmstead.plugins.devices.commands import Commands
 from ohmstead.plugins.devices.locations import HOME
 from ohmstead.plugins.devices.registry import Devices
@@ -20,9 +22,11 @@ from ohmstead.plugins.rules.automations.functions import Energies
 
 if TYPE_CHECKING:
     from ohmstead.core.hub import Hub
-    from ohmstead.core.ingest import Feed
+    from ohmstead.core.ingest import Batch, Feed
 
+SOURCE = "automations"
 ATTEMPTS = 3  # of a command that may be repeated
+TEXT = Kind.TEXT
 CALL_S, ANSWER_MOST = 10.0, 64_000
 
 
@@ -68,6 +72,7 @@ class LiveHands:
     def __init__(self, hub: Hub, commands: Commands, notifiers: Notifiers, mqtt: Mqtt, http: Http) -> None:
         self._hub, self._commands, self._notifiers, self._mqtt, self._http = hub, commands, notifiers, mqtt, http
         self._virtual: set[str] = set()
+        self._batch: Batch | None = None  # the live state of what is in it has moved already
         hub.bus.subscribe(ConfigReloaded, lambda _: self._virtual.clear())
 
     def command(self, command: Command, holder: str, name: str, priority: int, hold_s: float | None) -> Awaitable[str]:
@@ -87,16 +92,27 @@ class LiveHands:
         """A reading like any other: stored, and back after a restart. It is later than the one before, by a millisecond at least."""
         if device not in self._virtual:
             self._look(device)
-        batch = self._hub.ingest.batch("automations", "reading")
-        feed: Feed = batch.feed(device)
+        hub, batch = self._hub, self._batch
+        if batch is None:
+            batch = self._batch = hub.ingest.batch(SOURCE, "reading", live=False)
+            asyncio.get_running_loop().call_soon(self._store)
+        now_ms = batch.now_ms
+        feed: Feed = hub.ingest.feed(device, SOURCE, now_ms)
         series = feed.series.get(quantity)
-        state = None if series is None else self._hub.states.get(series)
-        at_ms = batch.now_ms if state is None else max(batch.now_ms, state.updated_ms + 1)
+        state = None if series is None else hub.states.get(series)
+        at_ms = now_ms if state is None else max(now_ms, state.updated_ms + 1)
         reason = batch.add(feed, quantity, value, at_ms)
         if reason is not None:
             raise Invalid(reason)
-        self._hub.ingest.send(batch)
+        row = (batch.texts if feed.series[quantity].kind is TEXT else batch.rows)[-1]
+        hub.states.set(row.series, row.value, at_ms, now_ms)
         return None
+
+    def _store(self) -> None:
+        """Have all stored together that was set before others got their turn."""
+        batch, self._batch = self._batch, None
+        if batch is not None and batch.size:
+            self._hub.ingest.send(batch)
 
     def _look(self, device: str) -> None:
         """Remember that nobody runs a device. Invalid when somebody does."""
