@@ -177,20 +177,25 @@ def _each(work: Callable[[Path], Coroutine[Any, Any, float]]) -> list[float]:
     return found
 
 
+def ruled(what: str, series: int) -> Row:
+    """Ingest of so many series with all rules spread over them, beside ingest without any."""
+    none, many = _each(lambda place: ingested(place, 0, series)), _each(lambda place: ingested(place, RULES, series))
+    beside, ratios = side_by_side("without rules", many, none, 0.8)
+    return Row(f"ingest with 10,000 rules, {what}", "readings/s", statistics.median(many), None, (beside,), ratios=ratios)
+
+
 def measure() -> list[Row]:
-    """Four rows."""
+    """Five rows."""
     theirs = peer("rules")
     compared = statistics.median(thresholds() for _ in range(ROUNDS))
     runs = statistics.median(_each(automation_runs))
-    none, many = _each(lambda place: ingested(place, 0)), _each(lambda place: ingested(place, RULES))
-    beside, ratios = side_by_side("without rules", many, none, 0.8)
     return [
         Row("a state set and compared with a threshold", "evaluations/s", compared, 300_000,
             (Beside(f"{HOME_ASSISTANT}, numeric_state", theirs.get("thresholds"), 5),)),
         Row("whole automation runs: trigger, condition, a value set", "runs/s", runs, 15_000,
             (Beside(HOME_ASSISTANT, theirs.get("runs"), 3),)),
-        Row("ingest with 10,000 rules, one on each of 10,000 series", "readings/s", statistics.median(many), None, (beside,),
-            ratios=ratios),
+        ruled("one on each of 10,000 series", RULES),
+        ruled("ten on each of 1,000 series", RULES // 10),
         Row("a year of one reading a minute replayed under 10 rules", "s", statistics.median(_each(replayed)), 10, less=True),
     ]  # fmt: skip
 
