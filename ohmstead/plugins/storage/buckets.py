@@ -18,6 +18,7 @@ from ohmstead.core.errors import Invalid
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 FIXED_MS = {"1m": MINUTE_MS, "5m": 5 * MINUTE_MS}
+PART_MS = 30 * DAY_MS
 RESOLUTIONS = ("1m", "5m", "1h", "1d")
 
 Span = tuple[int, int]
@@ -104,7 +105,10 @@ def aligned(size_ms: int, zone: ZoneInfo, start_ms: int, end_ms: int) -> Iterato
 
 
 def _offsets(zone: ZoneInfo, start_ms: int, end_ms: int) -> Iterator[tuple[int, int, int]]:
-    """Spans of one offset from UTC: (start, end, offset). Looked for day by day, as no zone changes twice within one."""
+    """Spans of one offset from UTC: (start, end, offset). Looked for day by day, as no zone changes twice within one.
+
+    A long span comes in parts, cut at a whole hour: who asks for few hours up to the year 9999 need not wait for its end.
+    """
     begun, offset = start_ms, _offset_ms(zone, start_ms)
     low = start_ms
     while low < end_ms:
@@ -114,6 +118,10 @@ def _offsets(zone: ZoneInfo, start_ms: int, end_ms: int) -> Iterator[tuple[int, 
             change = _change(zone, low, high, offset)
             yield begun, change, offset
             begun, offset = change, after
+        elif high - begun > PART_MS:
+            hour = high - (high + offset) % HOUR_MS
+            yield begun, hour, offset
+            begun = hour
         low = high
     yield begun, end_ms, offset
 

@@ -188,12 +188,20 @@ class _Ask:
         remake = [day for day in days if day not in there or day in touched]
         if odd and odd[0][0] == self._zone.key:  # cut anew as far as could be: there was nothing to make others of
             remake = [day for day in remake if not any(start < day[1] and end > day[0] for _, end, start, *_ in odd)]
+        else:
+            others = await self._left(others, [(row[2], row[1]) for row in odd], remake)
         if not whole_hours(remake):
             return _beside(_merge(stored, await self._of_fives(dirty, remake)), days, others)
         fresh = await self._of_spans("rollup_1h", [day for day in remake if day not in touched])
         for day in touched:
             fresh += gather(await self._hours(dirty, *day, MOST_HOURS), [day])
         return _beside(_merge(stored, fresh), days, others)
+
+    async def _left(self, others: Sequence[Bucket], theirs: Sequence[Span], remake: Sequence[Span]) -> list[Bucket]:
+        """Of another zone's days those that hold more than what is left of the finer rollups that days are made of."""
+        source = "rollup_1h" if whole_hours([*theirs, *remake]) else "rollup_5m"
+        finer = {bucket.start_ms: bucket.count for bucket in await self._of_spans(source, theirs)}
+        return [day for day in others if day.count > finer.get(day.start_ms, 0)]
 
     async def _of_fives(self, dirty: Sequence[int], into: Sequence[Span]) -> list[Bucket]:
         """Spans gathered from five minutes."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ohmstead.core.clock import to_ms
@@ -54,6 +54,7 @@ def test_a_day_is_as_long_as_it_is(day: str, zone: str, hours: float) -> None:
 
 
 @given(first=readings, late=readings, zone=st.sampled_from(ZONES), asked=st.sampled_from(ZONES))
+@example(first={AUTUMN - DAY_MS: 0.0}, late={AUTUMN + 14 * HOUR_MS: 1.0}, zone="Australia/Lord_Howe", asked="America/St_Johns")
 @shared
 async def test_rollups_sum_to_raw(house: StoredHouse, first: dict[int, float], late: dict[int, float], zone: str, asked: str) -> None:
     device = f"d{next(NUMBER)}"
