@@ -177,13 +177,18 @@ class _Pulse:
 
 def blame(frame: FrameType | None, owner: Owner) -> tuple[str | None, str, int]:
     """The innermost frame of a plugin's own file and that plugin; without one, the innermost frame and None."""
-    innermost = ("?", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+    innermost = ("?", 0) if frame is None else (frame.f_code.co_filename, _line(frame))
     while frame is not None:
         plugin = owner(frame.f_code.co_filename)
         if plugin is not None:
-            return plugin, frame.f_code.co_filename, frame.f_lineno
+            return plugin, frame.f_code.co_filename, _line(frame)
         frame = frame.f_back
     return None, *innermost
+
+
+def _line(frame: FrameType) -> int:
+    line: int | None = frame.f_lineno  # what the compiler adds by itself has none
+    return frame.f_code.co_firstlineno if line is None else line
 
 
 def in_thread(work: Callable[[], T], within_s: float, what: str) -> T:

@@ -94,7 +94,7 @@ def small_house(folder: Path, clock: ManualClock | None = None) -> tuple[Hub, Me
     return hub, store, registry
 
 
-async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], object], within_s: float = 30.0) -> None:
     """Wait in real time until something holds."""
     async with asyncio.timeout(within_s):
         while not condition():

@@ -73,7 +73,7 @@ class FakeP1:
             server.close()
             await self.hang_up()
             await server.wait_closed()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while self._writers:
                     await asyncio.sleep(0.005)
 

@@ -48,7 +48,7 @@ class RunningHub:
         assert self._process is not None
         return self._process.pid
 
-    async def start(self, within_s: float = 20.0) -> None:
+    async def start(self, within_s: float = 60.0) -> None:
         """Start it and wait until it is ready."""
         command = [sys.executable, "-m", "ohmstead", "-c", str(self.folder), "run", "--port", str(self.port), *self._arguments]
         with self.log.open("ab") as log:
@@ -71,11 +71,11 @@ class RunningHub:
         """SIGKILL: no chance to clean up."""
         self._end(signal.SIGKILL)
 
-    def stop(self, within_s: float = 15.0) -> int:
+    def stop(self, within_s: float = 30.0) -> int:
         """SIGTERM; the exit code."""
         return self._end(signal.SIGTERM, within_s)
 
-    def _end(self, how: signal.Signals, within_s: float = 15.0) -> int:
+    def _end(self, how: signal.Signals, within_s: float = 30.0) -> int:
         if self._process is None:
             return 0
         process, self._process = self._process, None

@@ -29,7 +29,7 @@ async def post(hub: RunningHub, path: str, body: Any = None) -> Any:
         return (await answer.json())["data"]
 
 
-async def trace(hub: RunningHub, id_: str, of: Callable[[dict[str, Any]], bool], within_s: float = 15.0) -> dict[str, Any]:
+async def trace(hub: RunningHub, id_: str, of: Callable[[dict[str, Any]], bool], within_s: float = 45.0) -> dict[str, Any]:
     """The newest run of an automation, once it is as it should be."""
     until = time.monotonic() + within_s
     while True:

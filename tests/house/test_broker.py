@@ -59,7 +59,7 @@ async def listening(house: RunningHub) -> None:
             await asyncio.sleep(0.05)
 
 
-async def holds(house: RunningHub, count: int, within_s: float = 20.0) -> None:
+async def holds(house: RunningHub, count: int, within_s: float = 60.0) -> None:
     """Wait until exactly the first `count` numbers are stored."""
     found: list[float] = []
     async with asyncio.timeout(within_s):

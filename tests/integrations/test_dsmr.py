@@ -226,11 +226,11 @@ async def test_gone_is_said_once_and_back_is_noticed(caplog: pytest.LogCaptureFi
         await bridge.stop()
         await until(lambda: street.offline)
         (_, task) = next(iter(street.hub.runners))
-        await until(lambda: task._wait_s >= 4, within_s=10)
+        await until(lambda: task._wait_s >= 4)
         await bridge.start()
         await bridge.listener(2)
         await bridge.send(V5)
-        await until(lambda: task.reason is None, within_s=10)
+        await until(lambda: task.reason is None)
         assert len(street.offline) == 1
         assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     await bridge.stop()

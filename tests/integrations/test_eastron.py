@@ -96,10 +96,10 @@ async def test_gone_is_said_once_and_back_is_noticed(caplog: pytest.LogCaptureFi
         await meters.stop()
         await until(lambda: street.offline)
         (_, task) = next(iter(street.hub.runners))
-        await until(lambda: task._wait_s >= 4, within_s=10)
+        await until(lambda: task._wait_s >= 4)
         before = len(street.store.rows)
         await meters.start()
-        await until(lambda: len(street.store.rows) > before, within_s=10)
+        await until(lambda: len(street.store.rows) > before)
         assert len(street.offline) == 1
         said = [r for r in caplog.records if not r.name.startswith("pymodbus")]
         assert [(r.levelname, r.name) for r in said] == [("WARNING", "ohmstead.core.supervise"), ("INFO", "ohmstead.core.supervise")]

@@ -168,7 +168,7 @@ async def raw(house: House, *parts: bytes) -> bytes:
     for part in parts:
         writer.write(part)
         await writer.drain()
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 30)
     writer.close()
     await writer.wait_closed()
     return answer
@@ -192,14 +192,14 @@ async def test_expect_continue_is_refused_before_the_body(house: House) -> None:
     )
     reader, writer = await asyncio.open_connection("127.0.0.1", house.web.port)
     writer.write(head.format(10_000_000).encode())
-    assert b" 413 " in await asyncio.wait_for(reader.readline(), 5)
+    assert b" 413 " in await asyncio.wait_for(reader.readline(), 30)
     writer.close()
     await writer.wait_closed()
     reader, writer = await asyncio.open_connection("127.0.0.1", house.web.port)
     writer.write(head.format(3).encode())
-    assert b" 100 " in await asyncio.wait_for(reader.readline(), 5)
+    assert b" 100 " in await asyncio.wait_for(reader.readline(), 30)
     writer.write(b"abc")
-    assert b'"bytes":3' in await asyncio.wait_for(reader.read(), 5)
+    assert b'"bytes":3' in await asyncio.wait_for(reader.read(), 30)
     writer.close()
     await writer.wait_closed()
 

@@ -43,7 +43,7 @@ class Work:
         return Job("chore", self.run, cron=cron, every_s=every_s, catch_up=catch_up, description="counts")
 
 
-async def until(true: Callable[[], object], within_s: float = 5.0) -> None:
+async def until(true: Callable[[], object], within_s: float = 30.0) -> None:
     """Wait in real time, because the database takes some."""
     deadline = time.monotonic() + within_s
     while not true():

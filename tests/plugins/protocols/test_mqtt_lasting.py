@@ -88,11 +88,11 @@ async def test_nothing_is_lost_over_kills_down_time_and_broker_restarts(pair: tu
     await broker.stop(signal.SIGKILL)
     await broker.start()
     await hub.start()
-    await until(lambda: len(hub.stored()) >= 450, 20)
+    await until(lambda: len(hub.stored()) >= 450, 60)
     await broker.stop(signal.SIGKILL)  # under the running hub
     await broker.start()
     await broker.publish_lines("devices/D1/telemetry", messages(range(450, 500)))
-    await until(lambda: len(hub.stored()) >= 500, 20)
+    await until(lambda: len(hub.stored()) >= 500, 60)
     await hub.end(signal.SIGTERM)
     assert hub.stored() == set(map(float, range(500)))
 
@@ -106,7 +106,7 @@ async def test_what_was_committed_but_not_acknowledged_is_stored_once(pair: tupl
         await hub.end(signal.SIGKILL)
         await sending
         await hub.start()
-    await until(lambda: len(hub.stored()) >= 200, 20)
+    await until(lambda: len(hub.stored()) >= 200, 60)
     await hub.end(signal.SIGTERM)
     with sqlite3.connect(hub.folder / "hub.db") as database:
         assert database.execute("SELECT count(*) FROM readings").fetchone() == (200,)
