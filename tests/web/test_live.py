@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import socket
+import socket as network
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -187,8 +187,8 @@ async def test_one_who_stays_away_does_not_hold_up_the_stop(tmp_path: Path) -> N
 
 async def deaf(house: House) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A client that subscribes to everything and reads nothing, nor answers."""
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # or the system takes in megabytes for it
+    connection = network.socket()
+    connection.setsockopt(network.SOL_SOCKET, network.SO_RCVBUF, 4096)  # or the system takes in megabytes for it
     connection.connect(("127.0.0.1", house.web.port))
     reader, writer = await asyncio.open_connection(sock=connection, limit=1024)
     writer.write(
