@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TRACKS, FEWEST = 100, 10  # tracks of a portion: its transaction must not hold up for long what people wait for
+TRACKS, FEWEST = 300, 10  # tracks of a portion
 NO_SERIES = 0  # before all keys of series
 MARKS = 40_000  # marks of readings that are looked at for it: a series has one for each day
 REASONS = 100  # marks of meter points
@@ -49,6 +49,9 @@ class Due(msgspec.Struct):
 
     def __bool__(self) -> bool:
         return bool(self.series_marks or self.point_marks)
+
+    def __len__(self) -> int:
+        return max(len(self.jobs), len(self.laid))
 
 
 class Series(msgspec.Struct):
@@ -81,6 +84,9 @@ class _Draft(msgspec.Struct):
     dirty: dict[tuple[int, int], tuple[Track, list[Span]]] = msgspec.field(default_factory=dict)
     laid: dict[int, list[Span]] = msgspec.field(default_factory=dict)
 
+    def __len__(self) -> int:
+        return max(len(self.dirty), len(self.laid))
+
     def add(self, track: Track, start_ms: int, end_ms: int) -> None:
         start_ms, end_ms = max(start_ms, track.rules.start_ms), min(end_ms, track.end_ms)
         if start_ms < end_ms:
@@ -106,6 +112,10 @@ class Agenda:
         """Take so many tracks next time: each has about as much to do as those before it."""
         self._width = max(FEWEST, min(TRACKS, tracks))
 
+    def narrow(self, tracks: int) -> None:
+        """Take no more tracks next time than these, however little each has to do."""
+        self.fit(min(self._width, tracks))
+
     async def due(self, conn: AsyncConnection, after: int = NO_SERIES) -> Due:
         """The next portion, as one view of the database shows it; of marked series those behind `after`."""
         readings = await self._reader.fetch(conn, _SERIES_MARKS, after, MARKS)
@@ -117,7 +127,7 @@ class Agenda:
         await self.tracks(conn)
         found, draft, series_marks, point_marks = self._found, _Draft(), [], []
         for number, point, start_ms, end_ms, reach, binding, term in reasons:
-            if len(draft.dirty) >= self._width:
+            if len(draft) >= self._width:
                 break
             point_marks.append(number)
             end_ms = LATEST_MS if end_ms is None else end_ms
@@ -127,7 +137,7 @@ class Agenda:
                 if binding is None or track.key == (binding, term):
                     draft.add(track, start_ms, end_ms)
         for series, day, from_ms, generation in readings:
-            if len(draft.dirty) >= self._width and not any(track.key in draft.dirty for track in found.by_series.get(series, ())):
+            if len(draft) >= self._width and not any(track.key in draft.dirty for track in found.by_series.get(series, ())):
                 break
             series_marks.append((series, day, generation))
             for track in found.by_series.get(series, ()):

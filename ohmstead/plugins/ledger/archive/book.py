@@ -42,10 +42,10 @@ class ArchiveBook:
         """The instant of the newest archived reading of each series that has any."""
         return {int(key): int(at_ms) for key, at_ms in await self._reader.rows(_NEWEST)}
 
-    async def newest_seal(self) -> int:
-        """The last UTC day that is sealed of any meter point; one before all days without seals."""
+    async def newest_seal(self) -> int | None:
+        """The last UTC day that is sealed of any meter point; None without seals."""
         [(day,)] = await self._reader.rows("SELECT max(day) FROM seals")
-        return EVER if day is None else int(day)
+        return None if day is None else int(day)
 
     async def entries(self, conn: AsyncConnection, series: int, start_ms: int, end_ms: int) -> list[Entry]:
         """What holds readings of a series in [start, end), in order."""

@@ -45,7 +45,8 @@ class Vault:
 
     async def open(self) -> None:
         """Learn what there is. Storage must be open."""
-        self._newest, self._sealed = await self.book.newest(), await self.book.newest_seal()
+        self._newest, sealed = await self.book.newest(), await self.book.newest_seal()
+        self._sealed = NEVER if sealed is None else sealed
 
     def learn(self, entries: Iterable[Entry], sealed: int) -> None:
         """These were archived, and days up to that one sealed."""
