@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KEPT = 4096  # carries that are remembered
 
-_Key = tuple[Contract, int]  # and where the period ends that hands over
+_Key = tuple[Contract, str, int]  # with the tariff's id, and where the period ends that hands over
 
 
 class Biller:
@@ -58,7 +58,7 @@ class Biller:
         carry: Carry = {}
         generation, earlier = self._generation, await self._earlier(contract, tariff, period)
         for place in range(len(earlier), 0, -1):
-            known = self._carries.get((contract, earlier[place - 1].end_ms)) if known_at_ms is None else None
+            known = self._carries.get((contract, tariff.id, earlier[place - 1].end_ms)) if known_at_ms is None else None
             if known is not None and known[0] is tariff:
                 carry, earlier = known[1], earlier[place:]
                 break
@@ -66,7 +66,7 @@ class Biller:
             supply = await self.supplies.read(contract, tariff, each, known_at_ms)
             carry = (await asyncio.to_thread(priced, contract, tariff, each, supply, carry, known_at_ms)).carry
             if known_at_ms is None and generation == self._generation:
-                self._remember((contract, each.end_ms), tariff, carry)
+                self._remember((contract, tariff.id, each.end_ms), tariff, carry)
         return carry
 
     async def _earlier(self, contract: Contract, tariff: Tariff, period: Period) -> list[Period]:
@@ -87,7 +87,7 @@ class Biller:
         self._generation += 1
         changed = None if points is None else set(points)
         for key in list(self._carries):
-            contract, end_ms = key
+            contract, _, end_ms = key
             if end_ms > start_ms and (changed is None or changed.intersection(contract.points)):
                 del self._carries[key]
 

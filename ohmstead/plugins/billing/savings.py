@@ -24,7 +24,7 @@ BASELINES = {
     "pv": "no roof and no battery: every slot's consumption bought, nothing sold",
     "battery": "the roof without the battery: in every slot the surplus sold, the rest bought",
     "load_shifting": "every local day's import bought at the day's mean price of its slots, however it lay in the day",
-    "tariff": "the same slots under the other tariff",
+    "tariff": "the same slots under the other tariff, had it been that of the earlier bills too",
 }
 
 
@@ -58,7 +58,8 @@ class Savings:
         }  # fmt: skip
 
     async def _other(self, bill: Bill, other: Tariff) -> Decimal:
-        would = await self._biller.under(bill.contract, other, bill.period, {})
+        carry = await self._biller.carry(bill.contract, other, bill.period)
+        would = await self._biller.under(bill.contract, other, bill.period, carry)
         return would.sheet.total - bill.sheet.total
 
 

@@ -15,7 +15,6 @@ from ohmstead.plugins.billing.bill import Bill, plain
 from ohmstead.plugins.billing.biller import Biller
 from ohmstead.plugins.billing.contract import Contract
 from ohmstead.plugins.billing.cycle import Period
-from ohmstead.plugins.tariffs.lines import Carry
 from ohmstead.plugins.tariffs.tariff import Tariff
 
 YEAR_MS = 366 * 86_400_000
@@ -23,7 +22,7 @@ MOST = 120  # billing periods that are priced at once
 
 
 class WhatIf:
-    """Prices ended periods under another tariff. What it carries over begins with the first of them."""
+    """Prices ended periods under another tariff. What it carries over is from the bills before them too, as with the contract's own."""
 
     def __init__(self, biller: Biller, clock: Clock) -> None:
         self._biller, self._clock = biller, clock
@@ -46,7 +45,7 @@ class WhatIf:
     async def compare(self, contract: Contract, tariff: Tariff, start_ms: int | None, end_ms: int | None) -> dict[str, Any]:
         """Each ended period that lies in a span (the last year unless given), as it is billed and as it would be. Invalid for none."""
         periods = self.periods(contract, start_ms, end_ms)
-        carry: Carry = {}
+        carry = await self._biller.carry(contract, tariff, periods[0])
         rows, actual, would = [], list[Decimal](), list[Decimal]()
         for period in periods:
             is_, might = await self._biller.bill(contract, period), await self._biller.under(contract, tariff, period, carry)

@@ -203,6 +203,48 @@ async def test_savings_name_their_baselines(home: BilledHouse) -> None:
     assert all(each["against"] for each in found["savings"].values())
 
 
+async def test_another_tariff_goes_on_in_the_tier_of_the_year_that_the_earlier_bills_came_to(home: BilledHouse) -> None:
+    home.tariff("flat", {"type": "flat", "price": "0.25"})
+    tiers = {"type": "tiers", "name": "energy", "period": "year", "tiers": [{"up_to": 500, "price": "0.20"}, {"price": "0.3123"}]}
+    peak = {"type": "capacity", "name": "peak", "price": "1.50", "average": 2}
+    home.tariff("yearly", tiers)
+    home.tariff("peaks", peak)
+    await home.contract(start="2025-12-01")
+    home.fill("grid_import", "2025-12-01T00:00", "2026-01-01T00:00", 200_000)
+    home.fill("grid_import", "2026-01-01T00:00", "2026-03-01T00:00", 100_000)
+    home.fill("grid_import", "2026-03-01T00:00", "2026-04-01T00:00", 50_000)
+
+    async def saved(period: str, tariff: str) -> str:
+        found = await home.get("/contracts/home/savings", period=period, tariff=tariff)
+        amount: str = found["savings"]["tariff"]["amount"]
+        return amount
+
+    # December 2025 is 595.2 kWh in another year: 500 × 0.20 + 95.2 × 0.3123 = 100 + 29.73 (29.73096), less 148.80
+    assert await saved("2025-12", "yearly") == "-19.07"
+    # January 297.6 kWh, all in the first tier of its own year: 59.52, less 74.40
+    assert await saved("2026-01", "yearly") == "-14.88"
+    # February 268.8 kWh, of which 500 − 297.6 = 202.4 are left of the first tier: 40.48 + 66.4 × 0.3123 = 20.74 (20.73672), less 67.20
+    assert await saved("2026-02", "yearly") == "-5.98"
+    # March has an hour less: 743 h × 0.2 kW = 148.6 kWh, all in the second tier: 46.41 (46.40778), less 37.15
+    assert await saved("2026-03", "yearly") == "9.26"
+    # Peaks of earlier months count as well: in March (0.4 + 0.2) / 2 = 0.3 kW × 1.50 = 0.45, less 37.15
+    assert await saved("2026-03", "peaks") == "-36.70"
+    # It is the same in the row of what would have been paid, which begins in the middle of that year: 37.15 − 46.41
+    found = (await home.ask("POST", "/contracts/home/what-if", {"tariff": "yearly", "start": "2026-03-01"})).data
+    assert (found["would"], found["saving"]) == ("46.41", "-9.26")
+
+
+async def test_against_its_own_tariff_nothing_is_saved(home: BilledHouse) -> None:
+    home.tariff("tiers", {"type": "tiers", "name": "energy", "period": "year", "tiers": [{"up_to": 400, "price": "0.20"}, {"price": "0.30"}]})
+    home.tariff("flat", {"type": "flat", "price": "0.25"})
+    await home.contract(tariff=[{"from": "2026-01-01", "tariff": "flat"}, {"from": "2026-02-01", "tariff": "tiers"}])
+    home.fill("grid_import", "2026-01-01T00:00", "2026-04-01T00:00", 100_000)
+    found = await home.get("/contracts/home/savings", period="2026-03", tariff="tiers")
+    # February's 268.8 kWh count, January's do not, as it had another tariff: 131.2 × 0.20 + 166 × 0.30 = 26.24 + 49.80
+    assert (found["total"], found["savings"]["tariff"]["amount"]) == ("76.04", "0.00")
+    assert (await home.ask("POST", "/contracts/home/what-if", {"tariff": "tiers", "start": "2026-03-01"})).data["saving"] == "0.00"
+
+
 async def test_a_house_without_roof_and_battery_saves_nothing_by_them(home: BilledHouse) -> None:
     home.tariff("flat", {"type": "flat", "price": "0.25"})
     await home.contract()
