@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 CHUNK = 500  # marks a transaction takes, so that readings never wait long
 BACK = 8  # local days whose readings are read back in one
 HOUR_MS = 3_600_000
+LONGEST_MS = 26 * HOUR_MS  # no local day is longer
 NEVER = -(1 << 62)
 
 ZoneOf = Callable[[str], str]
@@ -78,6 +79,7 @@ class Rollups:
         found = await tx.execute(text(_DEVICES.format(keys=",".join({str(series) for series, _ in marks}))))
         zones = {series: ZoneInfo(zone_of(device)) for series, device in found}
         days = await asyncio.to_thread(lambda: {(series, start): (series, *span_of("1d", zones[series], start)) for series, start in marks})
+        days = await self._between(tx, days)
         back = await self._read_back(tx, days)
         if beyond := [mark for mark in marks if days[mark] not in back]:
             await self._bulk(tx, "rollup_marks", ("series_id", "start_ms"), beyond)
@@ -90,6 +92,14 @@ class Rollups:
         await self._make(tx, "rollup_1h", "rollup_5m", hours.union((day[0], *hour) for day in left for hour in _even(back[day], HOUR_MS)))
         await self._make_days(tx, {*left, *(days[mark] for mark in here)})
         return marks
+
+    async def _between(self, tx: AsyncConnection, days: Mapping[Mark, Place]) -> dict[Mark, Place]:
+        """The days, each as it is cut already, or between those that are: not all of another zone's could be cut anew."""
+        await self._fill(tx, sorted(set(days.values())))
+        others: dict[int, list[tuple[int, int]]] = {}
+        for series, start_ms, end_ms in await tx.execute(text(_OTHERS), {"longest_ms": LONGEST_MS}):
+            others.setdefault(series, []).append((start_ms, end_ms))
+        return {mark: (mark[0], *_cut(day[1:], mark[1], others.get(mark[0], ()))) for mark, day in days.items()}
 
     async def _read_back(self, tx: AsyncConnection, days: Mapping[Mark, Place]) -> dict[Place, tuple[int, int] | None]:
         """Of the local days, as many as there is time for: None, or over which whole hours their readings are in `past` now.
@@ -148,16 +158,31 @@ class Rollups:
 
     async def _make(self, tx: AsyncConnection, table: str, source: str, places: Iterable[Place]) -> None:
         """Gather the source into the places of the table."""
-        rows = sorted(places)
-        if not rows:
-            return
+        if rows := sorted(places):
+            await self._fill(tx, rows)
+            await tx.execute(text(into_rollup(self._engine_name, source, table)))
+
+    async def _fill(self, tx: AsyncConnection, rows: Sequence[Place]) -> None:
+        """Make the table `span` hold these."""
         await tx.execute(text(_SPANS + self._passing()))
         await tx.execute(text("DELETE FROM span"))
         await tx.execute(text(_FILL_SQLITE if self._sqlite else _FILL_POSTGRES), {"spans": json.dumps(rows)})
-        await tx.execute(text(into_rollup(self._engine_name, source, table)))
 
     def _passing(self) -> str:
         return " WITHOUT ROWID" if self._sqlite else " ON COMMIT DELETE ROWS"
+
+
+def _cut(day: tuple[int, int], at_ms: int, others: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """The span of a day that an instant in it belongs to: that of the other day it lies in, else what others leave around it."""
+    start_ms, end_ms = day
+    for low_ms, high_ms in others:
+        if low_ms <= at_ms < high_ms:
+            return low_ms, high_ms
+        if high_ms <= at_ms:
+            start_ms = max(start_ms, high_ms)
+        else:
+            end_ms = min(end_ms, low_ms)
+    return start_ms, end_ms
 
 
 def _even(span: tuple[int, int] | None, size_ms: int) -> Iterable[tuple[int, int]]:
@@ -174,6 +199,11 @@ _DEVICES = "SELECT id, device_id FROM series WHERE id IN ({keys})"
 _SPANS = """
     CREATE TEMP TABLE IF NOT EXISTS span (
         series_id INTEGER NOT NULL, start_ms BIGINT NOT NULL, end_ms BIGINT NOT NULL, PRIMARY KEY (series_id, start_ms))
+"""
+_OTHERS = """
+    SELECT d.series_id, d.start_ms, d.end_ms FROM span s CROSS JOIN rollup_1d d
+    WHERE d.series_id = s.series_id AND d.start_ms > s.start_ms - :longest_ms AND d.start_ms < s.end_ms
+        AND d.end_ms > s.start_ms AND (d.start_ms <> s.start_ms OR d.end_ms <> s.end_ms)
 """
 _PAST = """
     CREATE TEMP TABLE IF NOT EXISTS past (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -66,6 +67,50 @@ async def test_days_whose_hours_have_left_stay_as_they_were_cut(house: StoredHou
     assert shown[:4] == berlin[:4], "there is nothing they could be cut anew of"
     assert [start for start, _ in shown[4:]] == [94, 100, 124]
     assert sum(count for _, count in shown) == sum(count for _, count in berlin)
+
+
+def overlapping(rows: Rows) -> list[tuple[int, int]]:
+    """Neighbours of one series and resolution that lie over one another, by their starts."""
+    sizes = {"rollup_5m": 5 * MINUTE_MS, "rollup_1h": HOUR_MS}
+    spans = {table: [(row[0], row[1], row[1] + sizes[table] if table in sizes else row[2]) for row in found] for table, found in rows.items()}
+    pairs = [pair for found in spans.values() for pair in pairwise(found)]
+    return [(a[1], b[1]) for a, b in pairs if a[0] == b[0] and a[2] > b[1]]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kathmandu", "Pacific/Auckland"])
+async def test_late_readings_around_a_change_of_zone_leave_no_two_days_over_one_another(house: StoredHouse, zone: str) -> None:
+    """Of days 0 to 2 only the day itself is left, of the third nothing, days 4 and 5 are whole; then somebody moves house."""
+    await measure(house, 3)
+    rest = [("d", "power", 1.0, T0 + 4 * DAY_MS + n * 7 * MINUTE_MS) for n in range(2 * DAY_MS // (7 * MINUTE_MS))]
+    await house.store(rest)
+    await roll(house, "Europe/Berlin")
+    house.clock.set(T0 + 5 * DAY_MS + 367 * DAY_MS)  # type: ignore[attr-defined]
+    await house.storage.retention.run(Policy(Keep(raw_days=1, fine_days=367)))
+    before = await roll(house, zone)
+    assert overlapping(before) == []
+    for shift_ms in (0, 3 * HOUR_MS, 11 * HOUR_MS):  # the hours in an order of their own
+        for start_ms in range(T0 - DAY_MS + shift_ms, T0 + 7 * DAY_MS, 13 * HOUR_MS):
+            await house.store([("d", "power", 7.0, start_ms + 11)])
+            assert overlapping(await roll(house, zone)) == [], (start_ms - T0) / HOUR_MS
+    after = await roll(house, zone)
+    kept = {row[1]: row for row in after["rollup_1d"]}
+    assert all(row[1] in kept and kept[row[1]][2] == row[2] and kept[row[1]][-1] >= row[-1] for row in before["rollup_1d"])
+    assert len(kept) > len(before["rollup_1d"]), "what came late into no day has one now"
+
+
+async def test_a_late_reading_into_the_day_that_was_cut_is_counted_in_it(house: StoredHouse) -> None:
+    await measure(house)
+    await roll(house, "Europe/Berlin")
+    house.clock.set(T0 + 3 * DAY_MS + 367 * DAY_MS)  # type: ignore[attr-defined]
+    await house.storage.retention.run(Policy(Keep(raw_days=1000, fine_days=367)))
+    before = {row[1]: row for row in (await roll(house, "America/New_York"))["rollup_1d"]}
+    cut = T0 + 94 * HOUR_MS  # it ends with the day of New York, at 100
+    await house.store([("d", "power", 9999.0, cut + MINUTE_MS)])
+    after = {row[1]: row for row in (await roll(house, "America/New_York"))["rollup_1d"]}
+    assert list(after) == list(before)
+    end_ms, _, highest, *_, count = after[cut][2:]
+    assert (end_ms, highest, count) == (T0 + 100 * HOUR_MS, 9999.0, before[cut][-1] + 1)
+    assert {**after, cut: before[cut]} == before, "and no other day has changed"
 
 
 async def test_late_readings_never_leave_a_poorer_rollup(house: StoredHouse) -> None:
