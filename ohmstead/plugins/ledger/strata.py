@@ -14,7 +14,7 @@ import msgspec
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.corrections.overlay import extent, overlay
 from ohmstead.plugins.ledger.days import Day, bytes_of, pack, sheets, unpack
-from ohmstead.plugins.ledger.derive.delta import Claim, Period, settle, share
+from ohmstead.plugins.ledger.derive.delta import Period, settle, share
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
 from ohmstead.plugins.ledger.slots import DAY_MS, Grid
 from ohmstead.plugins.ledger.stack import Stored
@@ -85,17 +85,19 @@ def _imported(periods: Numbered, below: Sequence[Sheet], grid: Grid) -> dict[int
     numbers = dict(periods)
     found = {day: Laid(sheet, Laid.empty(day, grid).origin) for day, sheet in share(claims, grid, below).items()}
     for claim in claims:
-        for day, slots in _slots(claim, grid):
-            found[day].origin[slots] = array("q", [numbers[claim.period]]) * len(found[day].origin[slots])
+        number = numbers[claim.period]
+        for start_ms, end_ms in claim.spans:
+            _number(found, start_ms, end_ms, number)
     return found
 
 
-def _slots(claim: Claim, grid: Grid) -> Iterable[tuple[int, slice]]:
-    """The slots that a claim touches, by day."""
-    for start_ms, end_ms in claim.spans:
-        for day in range(start_ms // DAY_MS, (end_ms - 1) // DAY_MS + 1):
-            slot_ms, first = grid.slot_ms(day * DAY_MS), day * DAY_MS
-            yield day, slice(max(start_ms - first, 0) // slot_ms, (min(end_ms - first, DAY_MS) - 1) // slot_ms + 1)
+def _number(days: Mapping[int, Laid], start_ms: int, end_ms: int, number: int) -> None:
+    """Say of the slots that touch [start, end) which import they are of."""
+    for day in range(start_ms // DAY_MS, (end_ms - 1) // DAY_MS + 1):
+        laid, first_ms = days[day], day * DAY_MS
+        slot_ms = laid.sheet.slot_ms
+        for at in range(max(start_ms - first_ms, 0) // slot_ms, (min(end_ms - first_ms, DAY_MS) - 1) // slot_ms + 1):
+            laid.origin[at] = number
 
 
 def _corrected(words: Words, below: Sequence[Sheet], others: Mapping[str, Sequence[Sheet]], grid: Grid) -> dict[int, Laid]:

@@ -79,8 +79,11 @@ def derive(rules: Rules, grid: Grid, rows: Sequence[tuple[int, int, float | Frac
 
 def settle(periods: Iterable[Period]) -> tuple[list[Claim], list[Verdict]]:
     """Who has which time: claims that do not overlap, and the contradictions."""
+    by_time = sorted(periods)
+    if all(one.end_ms <= other.start_ms for one, other in pairwise(by_time)):  # as in most files: each has its own time
+        return [Claim(period, period.mwh, ((period.start_ms, period.end_ms),)) for period in by_time], []
     claims, verdicts, taken = [], [], _Taken()
-    for period in sorted(periods, key=lambda each: (each.end_ms - each.start_ms, each)):
+    for period in sorted(by_time, key=_length):
         inside, free = taken.within(period.start_ms, period.end_ms)
         rest = period.mwh - inside
         if rest < 0 or (rest and not free):
@@ -90,6 +93,10 @@ def settle(periods: Iterable[Period]) -> tuple[list[Claim], list[Verdict]]:
             claims.append(Claim(period, rest, free))
             taken.add(rest, free)
     return claims, verdicts
+
+
+def _length(period: Period) -> int:
+    return period.end_ms - period.start_ms
 
 
 class _Taken:
@@ -132,23 +139,31 @@ def share(claims: Iterable[Claim], grid: Grid, below: Sequence[Sheet] = ()) -> d
     for period, mwh, spans in claims:
         fine = period.end_ms - period.start_ms <= grid.slot_ms(period.start_ms)
         parts = list(_cut(grid, spans))
-        weights = (None if fine else profile.weights(parts)) or [end - start for start, end in parts]
-        total, sofar, done = sum(weights), 0, 0
-        for (start_ms, end_ms), weight in zip(parts, weights, strict=True):
-            sofar += weight
-            upto = mwh * sofar // total
+        amounts = [mwh] if len(parts) == 1 else _split(mwh, parts, None if fine else profile.weights(parts))
+        for (start_ms, end_ms), amount in zip(parts, amounts, strict=True):
             sheet, at = place(days, grid, start_ms)
-            sheet.mwh[at] += upto - done
+            sheet.mwh[at] += amount
             (sheet.measured_ms if fine and not period.estimated else sheet.estimated_ms)[at] += end_ms - start_ms
-            done = upto
     return days
+
+
+def _split(mwh: int, parts: Sequence[Span], weights: Sequence[int] | None) -> Iterator[int]:
+    """The amount of each part: by weight, or by time where there is none."""
+    weights = weights or [end_ms - start_ms for start_ms, end_ms in parts]
+    total, sofar, done = sum(weights), 0, 0
+    for weight in weights:
+        sofar += weight
+        upto = mwh * sofar // total
+        yield upto - done
+        done = upto
 
 
 def _cut(grid: Grid, spans: Iterable[Span]) -> Iterator[Span]:
     """Spans cut where slots end."""
     for start_ms, end_ms in spans:
         while start_ms < end_ms:
-            edge = min(grid.start(start_ms) + grid.slot_ms(start_ms), end_ms)
+            slot_ms = grid.slot_ms(start_ms)
+            edge = min(start_ms - start_ms % slot_ms + slot_ms, end_ms)
             yield start_ms, edge
             start_ms = edge
 
