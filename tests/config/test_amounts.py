@@ -65,7 +65,46 @@ def test_previewed_committed_and_the_same_again_is_nothing(folder: Write, file: 
     assert (len(found), found[0]["source"], found[4]["kwh"]) == (96, "settled", "0.312500")
     file.write_text(CSV.replace("5.25", "7.25"))
     again = run(there, "import", "csv", str(file), *IMPORT)
-    assert "differ from import 2, by 4.000000 in all; this one wins" in again.output
+    assert "differ from import 2, by 4.000000 kWh in all; this one wins" in again.output
+
+
+def test_the_preview_says_what_would_become_of_it(folder: Write, file: Path) -> None:
+    """Word for word, in the unit of the meter point, and nothing is not 0."""
+    there = folder(HOUSE)
+    span = "from 2025-12-31T23:00:00Z to 2026-01-01T23:00:00Z"
+    assert run(there, "import", "csv", str(file), *IMPORT, "--dry-run").output == (
+        f"24 rows {span}, 282.000000 kWh\n"
+        "  before: nothing, after: 282.000000 kWh; slots that change: 96\n"
+        "nothing was changed\n"
+    )  # fmt: skip
+    assert run(there, "import", "csv", str(file), *IMPORT).output.endswith("slots that change: 96\nimport 2 counts\n")
+    file.write_text(CSV.replace(",5.25", ",7.25").replace(",6.25", ",x"))
+    assert run(there, "import", "csv", str(file), *IMPORT, "--dry-run", "--skip-mistakes").output == (
+        f"23 rows {span}, 277.750000 kWh\n"
+        "  before: 282.000000 kWh, after: 284.000000 kWh; slots that change: 4\n"
+        "  1 period differs from import 2, by 2.000000 kWh in all; this one wins\n"
+        "  passed over: line 8: 'x' is no number\n"
+        "nothing was changed\n"
+    )  # fmt: skip
+    gas = ("--meter-point", "gas", "--column", "m3", "--unit", "m³")
+    file.write_text("start,m3\n2026-01-01T10:00:00+01:00,1.5\n")
+    assert run(there, "import", "csv", str(file), *gas, "--period", "1h", "--dry-run").output == (
+        "1 row from 2026-01-01T09:00:00Z to 2026-01-01T10:00:00Z, 1.500000 m³\n"
+        "  before: nothing, after: 1.500000 m³; slots that change: 4\n"
+        "nothing was changed\n"
+    )  # fmt: skip
+    file.write_text("start,m3\n2026-01-01T10:00:00+01:00,100.5\n2026-01-01T11:00:00+01:00,102.25\n")
+    assert run(there, "import", "csv", str(file), *gas, "--kind", "registers", "--dry-run").output == (
+        "2 rows from 2026-01-01T09:00:00Z to 2026-01-01T10:00:00Z\n"
+        "  before: nothing, after: 1.750000 m³; slots that change: 4\n"
+        "nothing was changed\n"
+    )  # fmt: skip
+    file.write_text("start,m3\n2026-01-01T10:00:00+01:00,100.5\n")
+    assert run(there, "import", "csv", str(file), *gas, "--kind", "registers", "--dry-run").output == (
+        "1 row at 2026-01-01T09:00:00Z\n"
+        "  before: nothing, after: nothing; slots that change: 0\n"
+        "nothing was changed\n"
+    )  # fmt: skip
 
 
 async def test_through_the_hub_and_out_again(folder: Write, file: Path, tmp_path: Path) -> None:
@@ -139,7 +178,7 @@ def test_the_role_says_which_way(folder: Write, tmp_path: Path) -> None:
         assert kwh in run(there, "import", "green-button", str(path), "--meter-point", point, "--dry-run").output
     with pytest.raises(ConfigError, match="choose with --flow"):
         run(there, "import", "green-button", str(path), "--meter-point", "roof")
-    with pytest.raises(Invalid, match="is in mWh, and the meter point counts mL"):
+    with pytest.raises(Invalid, match="is in kWh, and the meter point counts m³; state the unit of the file"):
         run(there, "import", "green-button", str(path), "--meter-point", "gas", "--flow", "forward")
 
 

@@ -160,16 +160,16 @@ def _show_outcome(done: dict[str, Any]) -> None:
         click.echo(f"this file is import {done['known']} already; it changes nothing")
         return
     preview = done["preview"]
+    (start, end), unit = ((preview or done)[name] for name in ("start", "end")), preview.get("unit")
+    span = f"at {start}" if start == end else f"from {start} to {end}"  # a lone register has no length
+    amount = f", {preview['kwh']} {unit}" if preview.get("periods") else ""
+    click.echo(f"{done['rows']} {'row' if done['rows'] == 1 else 'rows'} {span}{amount}")
     if preview:
-        unit = preview["unit"]
-        amount = f", {preview['kwh']} {unit}" if preview["periods"] else ""
-        click.echo(f"{done['rows']} rows from {preview['start']} to {preview['end']}{amount}")
-        change = f"before: {preview['before_kwh']} {unit}, after: {preview['after_kwh']} {unit}"
-        click.echo(f"  {change}, in {preview['slots_changed']} slots that change")
-    else:
-        click.echo(f"{done['rows']} rows from {done['start']} to {done['end']}")
-    for conflict in preview.get("conflicts", ()):
-        click.echo(f"  {conflict['periods']} periods differ from import {conflict['import']}, by {conflict['kwh']} in all; this one wins")
+        before, after = ("nothing" if preview[name] is None else f"{preview[name]} {unit}" for name in ("before_kwh", "after_kwh"))
+        click.echo(f"  before: {before}, after: {after}; slots that change: {preview['slots_changed']}")
+    for each in preview.get("conflicts", ()):
+        differ = "period differs" if each["periods"] == 1 else "periods differ"
+        click.echo(f"  {each['periods']} {differ} from import {each['import']}, by {each['kwh']} {unit} in all; this one wins")
     for mistake in done["mistakes"]:
         click.echo(f"  passed over: {mistake}")
     click.echo(f"import {done['number']} counts" if done["committed"] else "nothing was changed")

@@ -192,7 +192,8 @@ def _check(row: PeriodRow | RegisterRow, unit: str, count: int) -> None:
 
 def _wrong(row: PeriodRow | RegisterRow, unit: str) -> str | None:
     if row.unit != unit:
-        return f"is in {row.unit}, and the meter point counts {unit}"
+        said, wanted = (next(name for name, counted in UNITS.items() if counted == each) for each in (row.unit, unit))
+        return f"is in {said}, and the meter point counts {wanted}; state the unit of the file, or choose another meter point"
     if not 0 <= row.amount <= LARGEST:
         return f"amount {row.amount} {row.unit}: expected 0 to {LARGEST}"
     if isinstance(row, RegisterRow):

@@ -91,22 +91,25 @@ class IntervalRoutes:
         spans = list(islice(local(resolution, zone, start_ms, end_ms), limit + 1))
         known = await self._ledger.rollups([slug], resolution, spans[0][0], spans[-1][1])
         by_start = {rollup.start_ms: rollup for rollup in known[slug]}
-        return [(span[0], _shown(*span, by_start.get(span[0]), zone)) for span in spans]
+        power = self._ledger.points.get(slug).unit == "kWh"
+        return [(span[0], _shown(*span, by_start.get(span[0]), zone, power)) for span in spans]
 
 
-def _shown(start_ms: int, end_ms: int, rollup: Rollup | None, zone: ZoneInfo) -> dict[str, Any]:
+def _shown(start_ms: int, end_ms: int, rollup: Rollup | None, zone: ZoneInfo, power: bool) -> dict[str, Any]:
     if rollup is None:
         return interval(start_ms, end_ms, 0, (0, 0, 0), 0, zone)
     cover = rollup.measured_ms, rollup.estimated_ms, rollup.reset_ms
-    return {**interval(start_ms, end_ms, rollup.mwh, cover, rollup.source, zone), **dict(_peaks(rollup, zone))}
+    return {**interval(start_ms, end_ms, rollup.mwh, cover, rollup.source, zone), **dict(_peaks(rollup, zone, power))}
 
 
-def _peaks(rollup: Rollup, zone: ZoneInfo) -> Iterator[tuple[str, Any]]:
-    """The greatest mean power over a quarter-hour and an hour, in kW, and when that began."""
+def _peaks(rollup: Rollup, zone: ZoneInfo, power: bool) -> Iterator[tuple[str, Any]]:
+    """The greatest mean power over a quarter-hour and an hour, in kW, and when that began; null for a volume, which has no power."""
     for minutes, mwh, at_ms in ((15, rollup.peak_15_mwh, rollup.peak_15_ms), (60, rollup.peak_60_mwh, rollup.peak_60_ms)):
-        at = None if at_ms is None else from_ms(at_ms).astimezone(zone).isoformat()
-        yield f"peak_{minutes}_kw", None if mwh is None else kwh(mwh * 60 // minutes)
-        yield f"peak_{minutes}_at", at
+        if power and mwh is not None and at_ms is not None:
+            yield f"peak_{minutes}_kw", kwh(mwh * 60 // minutes)
+            yield f"peak_{minutes}_at", from_ms(at_ms).astimezone(zone).isoformat()
+        else:
+            yield from ((f"peak_{minutes}_{what}", None) for what in ("kw", "at"))
 
 
 def _wrong(path: str, message: str) -> Invalid:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from ohmstead.core.errors import Invalid, NotFound
-from ohmstead.plugins.reports import readings
+from ohmstead.plugins.reports import intervals, readings
 from ohmstead.plugins.reports.formats import FORMATS, Format
 from ohmstead.plugins.reports.plugin import ReportsPlugin
 from ohmstead.plugins.reports.routes import _installed
+from tests.fakes.derived import take_in
+from tests.fakes.metered_house import MeteredHouse
 from tests.fakes.reconciled_house import ReconciledHouse
 
 MINUTE = 60_000
@@ -64,6 +66,21 @@ async def test_intervals_and_bills(sqlite_url: str, tmp_path: Path) -> None:
             await export(house, what="intervals", meter_point="nobody")
         with pytest.raises(Invalid, match="say which bill"):
             await export(house, what="bill")
+
+
+async def test_volumes_stand_in_a_column_of_their_own_and_have_no_power(storage_url: str, tmp_path: Path) -> None:
+    async with MeteredHouse(storage_url, tmp_path) as house:
+        start = house.clock.now_ms() // 86_400_000 * 86_400_000 - 86_400_000
+        for slug, role, series in (("gas", "gas", "m.gas"), ("grid", "grid_import", "m.energy_import")):
+            await house.ask("POST", "/meter-points", {"id": slug, "role": role, "series": series})
+            await take_in(house, *series.split("."), [(start + n * 15 * MINUTE, n * 0.25) for n in range(97)])
+        await house.ledger.caught_up(20)
+        points = [house.points.get(slug) for slug in ("gas", "grid")]
+        table = intervals.rollups(house.ledger, points, "hour", start, start + 86_400_000)
+        names = [column.name for column in table.columns]
+        rows = [dict(zip(names, row, strict=True)) for batch in [batch async for batch in table.batches] for row in batch]
+        shown = {(row["meter_point"], row["kwh"], row["m3"], row["peak_15_kw"], row["peak_60_kw"], row["peak_60_at"] is None) for row in rows}
+        assert (len(rows), shown) == (48, {("gas", None, 1_000_000, None, None, True), ("grid", 1_000_000, None, 1_000_000, 1_000_000, False)})
 
 
 async def test_batches_follow_on_each_other(sqlite_url: str, tmp_path: Path) -> None:

@@ -53,6 +53,22 @@ async def test_slots_and_rollups_follow_the_readings(house: MeteredHouse) -> Non
     assert min(start for _, start, _ in heard) <= T0
 
 
+async def test_a_volume_has_rollups_and_no_power(house: MeteredHouse) -> None:
+    """0.25 m³ in every quarter of an hour: 1 m³/h, which is not 1 kW."""
+    await house.ask("POST", "/meter-points", {"id": "gas", "role": "gas", "series": "m.gas"})
+    await meter(house)
+    for quantity in ("gas", "energy_import"):
+        await take_in(house, "m", quantity, [(T0 + n * 15 * MINUTE, n * 0.25) for n in range(97)])
+    await house.ledger.caught_up(20)
+    span = {"start": "2026-03-01T00:00Z", "end": "2026-03-02T00:00Z"}
+    for resolution in ("hour", "day"):
+        found = [await house.get(f"/meter-points/{slug}/intervals", resolution=resolution, **span) for slug in ("gas", "flat")]
+        for gas, energy in zip(*found, strict=True):
+            assert gas["kwh"] == energy["kwh"] == ("1.000000" if resolution == "hour" else "24.000000")
+            assert (energy["peak_15_kw"], energy["peak_60_kw"], energy["peak_60_at"]) == ("1.000000", "1.000000", energy["start"])
+            assert [gas[f"peak_{minutes}_{what}"] for minutes in (15, 60) for what in ("kw", "at")] == [None] * 4
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_any_order_and_repeats_give_the_same_bytes(house: MeteredHouse, seed: int) -> None:
     await meter(house)

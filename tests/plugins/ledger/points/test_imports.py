@@ -98,7 +98,7 @@ def portion(**given: Any) -> Any:
         (PeriodRow(T0, T0 + HOUR, -5, place="line 7"), "line 7: amount -5 mWh"),
         (PeriodRow(T0, T0 + HOUR, 10**30), "expected 0 to"),
         (PeriodRow(T0, T0 + 3000 * 24 * HOUR, 5), "longer than five years"),
-        (PeriodRow(T0, T0 + HOUR, 5, unit="mL"), "is in mL, and the meter point counts mWh"),
+        (PeriodRow(T0, T0 + HOUR, 5, unit="mL"), "is in m³, and the meter point counts kWh"),
         (RegisterRow(10**18, 5), "time is in no calendar"),
     ],
 )
@@ -140,6 +140,13 @@ async def test_a_preview_names_the_imports_it_contradicts(house: MeteredHouse, g
     seen = await house.get(f"/imports/{begun.made.number}/preview")
     assert (seen["periods"], seen["kwh"], seen["start"]) == (3, "0.000024", "2026-03-01T01:00:00Z")
     assert [(each["import"], each["periods"], each["kwh"]) for each in seen["conflicts"]] == [(first, 1, "0.000010")]
+
+
+async def test_a_preview_of_what_nothing_is_known_says_nothing_instead_of_0(house: MeteredHouse, grid: str) -> None:
+    begun = await house.ledger.imports.begin("settled", grid, "utility", "test")
+    await house.ledger.imports.add(begun.made.number, [period(1, 0)])
+    seen = await house.get(f"/imports/{begun.made.number}/preview")
+    assert (seen["before_kwh"], seen["after_kwh"], seen["slots_changed"]) == (None, "0.000000", 4)
 
 
 async def test_one_that_nobody_finished_is_cleared_away(house: MeteredHouse, grid: str) -> None:
