@@ -20,6 +20,7 @@ from ohmstead.config.house import House
 from ohmstead.core.clock import from_ms, to_ms
 from ohmstead.core.errors import Conflict
 from ohmstead.core.plugin import PeriodRow
+from ohmstead.plugins.storage.retention import Policy
 from tests.fakes.house import until
 from tests.fakes.running import free_port
 
@@ -136,6 +137,44 @@ async def test_a_month_from_readings_to_the_cent(folder: Path) -> None:
     async with running(folder) as house:  # and after a restart
         again = await ask(house, "GET", "/bills/home-2026-03-01")
         assert (again["status"], again["total"], again["adjustments"], again["digest"]) == ("adjusted", "112.79", ["home-2026-03-01.1"], issued["digest"])
+
+
+async def test_a_bill_whose_readings_are_archived_is_the_same_bytes(folder: Path) -> None:
+    """Drafts, lines opened to slots, slots opened to readings: of two contracts, one of them priced by tariff registers."""
+    yaml = (folder / "configuration.yaml").read_text()
+    yaml = yaml.replace("contracts:\n", "contracts:\n  pump: {import: boiler, tariff: ht_nt, start: 2026-03-01}\n")
+    registers = "  ht_nt: {currency: EUR, components: [{type: registers, name: energy, prices: {t1: 0.30, t2: 0.20}}]}\n"
+    (folder / "configuration.yaml").write_text(yaml.replace("tariffs:\n", f"tariffs:\n{registers}"))
+    bills = ("home-2026-03-01", "pump-2026-03-01")
+    slot = "/bills/home-2026-03-01/slots/2026-03-05T12:10:00+01:00"
+    paths = [*(f"/bills/{bill}" for bill in bills), *(f"/bills/{bill}/lines/{line}" for bill in bills for line in (1, 2)), slot]
+
+    async def seen(house: House) -> list[str]:
+        return [json.dumps(await ask(house, "GET", path)) for path in paths]
+
+    async with running(folder) as house:
+        await store(house, "grid", "energy_import", counting("2026-03-01T00:00", "2026-04-01T00:00"))
+        for quantity in ("energy_import_t1", "energy_import_t2"):
+            await store(house, "boiler", quantity, counting("2026-03-01T00:00", "2026-04-01T00:00", 2))
+        before = await seen(house)
+        home, pump = (json.loads(each) for each in before[:2])
+        # 297.2 kWh in each of the registers: 89.16 and 59.44
+        assert (home["total"], pump["total"]) == ("112.79", "148.60")
+        reader = house.parts.storage.reader
+        assert await house.parts.storage.retention.run(Policy()) == 2973 + 2 * 1487
+        assert await reader.rows("SELECT count(*) FROM readings") == [(0,)]
+        assert await seen(house) == before
+        await ask(house, "POST", "/ledger/rebuild", None, dry_run="false")
+        await house.parts.money.ledger.caught_up(60)
+        assert await seen(house) == before
+        assert len(json.loads(before[-1])["meter_points"][0]["readings"][0]["readings"]) == 9  # an hour around it, from the archive
+        # a late reading (1043.2 at 12:00, 1043.4 at 12:30) says that 0.05 of 0.2 kWh were in its first quarter: by day, so it costs the same
+        await store(house, "boiler", "energy_import_t1", [(at("2026-03-05T12:15"), 1043.25)])
+        late = json.loads((await seen(house))[1])
+        assert (late["total"], late["import"]["shares"]["measured"]) == ("148.60", "1")
+        opened = await ask(house, "GET", "/bills/pump-2026-03-01/lines/1")
+        quantities = {each["start"]: each["quantity"] for each in opened["opened"]}
+        assert (quantities["2026-03-05T11:00:00Z"], quantities["2026-03-05T11:15:00Z"]) == ("0.05", "0.15")
 
 
 async def test_cost_of_a_load_and_of_the_rest(folder: Path) -> None:
