@@ -35,7 +35,7 @@ FOR_EVER = 1 << 30  # a UTC day behind all others
 
 Bounds = Mapping[int, Sequence[Bound]]
 Touched = list[tuple[str, int, int]]
-MOST_MS = 400 * DAY_MS  # of a meter point that is laid anew in one transaction
+MOST_MS = 60 * DAY_MS  # of a meter point that is laid anew in one transaction: an import may have a period a minute
 
 
 class Change(msgspec.Struct):

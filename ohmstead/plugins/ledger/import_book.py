@@ -86,6 +86,7 @@ class ImportBook:
         """Write (start, end, amount, 1 where estimated); of the same period the last counts."""
         once = {row[:2]: row for row in rows}
         await self._fill(tx, _PERIODS, ["bigint"] * 4, id_, list(once.values()))
+        await tx.execute(_LONGEST, {"id": id_, "longest": max((end_ms - start_ms for start_ms, end_ms in once), default=0)})
 
     async def add_registers(self, tx: AsyncConnection, id_: int, rows: Sequence[tuple[int, int]]) -> None:
         """Write (instant, amount); of the same instant the last counts."""
@@ -141,8 +142,8 @@ class ImportBook:
         is the id of one that is not committed yet.
         """
         who = {"point": point_id, "layer": int(layer), "known": known_at_ms, "also": also}
-        rows = await tx.execute(_OVERLAPPING, {**who, "start": start_ms, "end": end_ms})
-        periods = {(row[0], row[1]): (Period(row[0], row[1], row[2], row[3] == "estimated"), row[4]) for row in rows}
+        rows = (await tx.execute(_OVERLAPPING, {**who, "start": start_ms, "end": end_ms})).all()
+        periods = {(start, end): (Period(start, end, mwh, said == "estimated"), number) for start, end, mwh, said, number in rows}
         verdicts: list[Verdict] = []
         for registers in (await self._registers(tx, who, start_ms, end_ms)).values():
             number_at = {at_ms: number for at_ms, _, number in registers}
@@ -161,7 +162,7 @@ class ImportBook:
         found: dict[str, list[tuple[int, int, int]]] = {}
         for source, low, high in edges:
             span = {"source": source, "low": EARLIEST_MS if low is None else low, "high": LATEST_MS if high is None else high}
-            rows = await tx.execute(_READS, {**who, **span})
+            rows = (await tx.execute(_READS, {**who, **span})).all()
             found[source] = list({row[0]: (row[0], row[1], row[2]) for row in rows}.values())
         return found
 
@@ -195,6 +196,7 @@ _PERIODS = """
     SELECT :id, c0, c1, c2, CASE c3 WHEN 1 THEN 'estimated' ELSE 'measured' END FROM ({rows}) fresh WHERE true
     ON CONFLICT (import_id, start_ms, end_ms) DO UPDATE SET mwh = excluded.mwh, quality = excluded.quality
 """
+_LONGEST = text("UPDATE imports SET longest_ms = :longest WHERE id = :id AND longest_ms < :longest")
 _REGISTERS = """
     INSERT INTO imported_registers (import_id, at_ms, mwh) SELECT :id, c0, c1 FROM ({rows}) fresh WHERE true
     ON CONFLICT (import_id, at_ms) DO UPDATE SET mwh = excluded.mwh
@@ -217,12 +219,16 @@ _COUNTS = """
 """
 _OVERLAPPING = text(f"""
     SELECT p.start_ms, p.end_ms, p.mwh, p.quality, i.number FROM imports i JOIN imported_periods p ON p.import_id = i.id
-    WHERE {_COUNTS} AND (i.id = :also OR (i.start_ms < :end AND i.end_ms > :start)) AND p.start_ms < :end AND p.end_ms > :start
+    WHERE {_COUNTS} AND (i.id = :also OR (i.start_ms < :end AND i.end_ms > :start))
+        AND p.start_ms > :start - i.longest_ms AND p.start_ms < :end AND p.end_ms > :start
     ORDER BY i.number
 """)  # noqa: S608
 _EDGES = text(f"""
-    SELECT i.source, max(CASE WHEN r.at_ms <= :start THEN r.at_ms END), min(CASE WHEN r.at_ms >= :end THEN r.at_ms END)
-    FROM imports i JOIN imported_registers r ON r.import_id = i.id WHERE {_COUNTS} GROUP BY i.source ORDER BY i.source
+    SELECT i.source,
+        max((SELECT max(at_ms) FROM imported_registers WHERE import_id = i.id AND at_ms <= :start)),
+        min((SELECT min(at_ms) FROM imported_registers WHERE import_id = i.id AND at_ms >= :end))
+    FROM imports i WHERE {_COUNTS} AND EXISTS (SELECT 1 FROM imported_registers WHERE import_id = i.id)
+    GROUP BY i.source ORDER BY i.source
 """)  # noqa: S608
 _BESIDE = text("""
     SELECT max(CASE WHEN r.at_ms < :start THEN r.at_ms END), min(CASE WHEN r.at_ms > :end THEN r.at_ms END)

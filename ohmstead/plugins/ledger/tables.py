@@ -168,6 +168,7 @@ imports = Table(
     Column("start_ms", BigInteger),
     Column("end_ms", BigInteger),
     Column("rows", Integer, nullable=False),
+    Column("longest_ms", BigInteger, nullable=False, server_default="0"),  # of its periods: none that began earlier reaches into a span
     Column("note", Text),
     UniqueConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "number"),

@@ -177,6 +177,7 @@ def _imports() -> None:
         sa.Column("start_ms", sa.BigInteger),
         sa.Column("end_ms", sa.BigInteger),
         sa.Column("rows", sa.Integer, nullable=False),
+        sa.Column("longest_ms", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("note", sa.Text),
         sa.UniqueConstraint("tenant_id", "id"),
         sa.UniqueConstraint("tenant_id", "number"),
