@@ -41,7 +41,7 @@ class Due(msgspec.Struct):
 
     jobs: list[Job]
     laid: dict[int, list[Span]]  # meter point -> spans whose layers and rollups are made anew
-    series_marks: list[tuple[int, int, int]]  # series, day, generation
+    series_marks: list[tuple[int, int, int, int]]  # series, day, round, generation
     point_marks: list[int]
     bindings: Mapping[int, BindingRow]  # the rows that all of this is about
     tracks: Sequence[Track] = ()  # all there are
@@ -116,9 +116,9 @@ class Agenda:
         """Take no more tracks next time than these, however little each has to do."""
         self.fit(min(self._width, tracks))
 
-    async def due(self, conn: AsyncConnection, after: int = NO_SERIES) -> Due:
-        """The next portion, as one view of the database shows it; of marked series those behind `after`."""
-        readings = await self._reader.fetch(conn, _SERIES_MARKS, after, MARKS)
+    async def due(self, conn: AsyncConnection, round_: int, after: int = NO_SERIES) -> Due:
+        """The next portion, as one view of the database shows it; of marked series those behind `after`, marked before `round_`."""
+        readings = await self._reader.fetch(conn, _SERIES_MARKS, after, round_, MARKS)
         if len(readings) == MARKS and readings[0][0] != readings[-1][0]:  # all marks of a series go together
             readings = [mark for mark in readings if mark[0] != readings[-1][0]]
         reasons = await self._reader.fetch(conn, _POINT_MARKS, REASONS)
@@ -136,10 +136,10 @@ class Agenda:
             for track in found.by_point.get(point, ()) if reach == Reach.TRACKS else ():
                 if binding is None or track.key == (binding, term):
                     draft.add(track, start_ms, end_ms)
-        for series, day, from_ms, generation in readings:
+        for series, day, marked, from_ms, generation in readings:
             if len(draft) >= self._width and not any(track.key in draft.dirty for track in found.by_series.get(series, ())):
                 break
-            series_marks.append((series, day, generation))
+            series_marks.append((series, day, marked, generation))
             for track in found.by_series.get(series, ()):
                 draft.add(track, from_ms, (day + 1) * DAY_MS)
         jobs = [Job(track, merged(spans)) for track, spans in draft.dirty.values()]
@@ -207,7 +207,10 @@ def _grouped(tracks: Sequence[Track], by: str) -> dict[int, list[Track]]:
     return found
 
 
-_SERIES_MARKS = "SELECT series_id, day, from_ms, generation FROM ledger_marks WHERE series_id > $1 ORDER BY series_id, day LIMIT $2"
+_SERIES_MARKS = """
+    SELECT series_id, day, round, from_ms, generation FROM ledger_marks WHERE series_id > $1 AND round < $2
+    ORDER BY series_id, day LIMIT $3
+"""
 _POINT_MARKS = "SELECT id, point_id, start_ms, end_ms, reach, binding_id, term FROM point_marks ORDER BY id LIMIT $1"
 _BINDINGS = f"SELECT {', '.join(BINDING)} FROM bindings WHERE tenant_id = $1 ORDER BY id"  # noqa: S608
 _BETWEEN = _BINDINGS.replace("ORDER", "AND id >= $2 AND id <= $3 ORDER")

@@ -63,7 +63,7 @@ class Portion(msgspec.Struct):
 
     def reached(self, after: int) -> int:
         """The last series of which all is done."""
-        return max([after, *(series for series, _, _ in self.due.series_marks)])
+        return max([after, *(series for series, *_ in self.due.series_marks)])
 
 
 class Moved(Exception):
@@ -74,7 +74,7 @@ class Deriver:
     """The one who writes what is derived. Belongs to the event loop's thread."""
 
     def __init__(self, storage: Storage, bus: Bus, clock: Clock, points: MeterPoints, marks: Marks) -> None:
-        self._storage, self._bus, self._clock, self._points = storage, bus, clock, points
+        self._storage, self._bus, self._clock, self._points, self._marks = storage, bus, clock, points, marks
         self._agenda = Agenda(storage.reader, storage.tenant_id)
         self._tracks = TrackBook(storage)
         self.vault = Vault(storage, Files(storage.data_dir / FOLDER))
@@ -149,6 +149,8 @@ class Deriver:
 
         The last series of which all is done, for the next portion of the round; None when nothing was marked.
         """
+        if after == NO_SERIES:
+            self._marks.begin()
         try:
             async with self.turn:
                 reached, touched = await (self._alone(after) if self._behind else self._beside(after))
@@ -184,6 +186,7 @@ class Deriver:
         Whoever runs that transaction holds `turn`.
         """
         touched: dict[str, list[Span]] = {}
+        self._marks.begin()
         while (portion := await self._derive(tx, NO_SERIES)) is not None:
             for slug, start_ms, end_ms in await self._write(tx, portion):
                 touched.setdefault(slug, []).append((start_ms, end_ms))
@@ -213,7 +216,7 @@ class Deriver:
             self._bus.publish(LedgerChanged(tuple(touched)))
 
     async def _derive(self, conn: AsyncConnection, after: int) -> Portion | None:
-        due = await self._agenda.due(conn, after)
+        due = await self._agenda.due(conn, self._marks.round, after)
         if not due:
             return None
         changes = await self._corrections.of_series(conn, {job.track.address for job in due.jobs}) if due.jobs else {}
@@ -311,9 +314,8 @@ class Deriver:
         await self._tracks.write(tx, done, portion.stale)
         spans = [(each.track.point, each.first_day, FOR_EVER if each.to_the_end else each.last_day) for each in done]
         await self.vault.seal_again(tx, spans)
-        engine = self._storage.engine_name
-        await delete(tx, engine, "ledger_marks", ("series_id", "day", "generation"), due.series_marks)
-        await delete(tx, engine, "point_marks", ("id",), [(number,) for number in due.point_marks])
+        await delete(tx, self.reader, "ledger_marks", ("series_id", "day", "round", "generation"), due.series_marks)
+        await delete(tx, self.reader, "point_marks", ("id",), [(number,) for number in due.point_marks])
         left = [(each.track.point, *span, Reach.TRACKS.value, *each.track.key) for each in done for span in each.left]
         columns = ("point_id", "start_ms", "end_ms", "reach", "binding_id", "term")
         await self._storage.bulk(tx, "point_marks", columns, left)

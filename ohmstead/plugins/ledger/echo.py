@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 FOR_EVER = 1 << 30  # a UTC day behind all others
 
 Bounds = Mapping[int, Sequence[Bound]]
+Extents = list[tuple[int | None, ...]]
 Touched = list[tuple[str, int, int]]
 MOST_MS = 60 * DAY_MS  # of a meter point that is laid anew in one transaction: an import may have a period a minute
 
@@ -134,19 +136,19 @@ class Echo:
         self, tx: AsyncConnection, changed: Mapping[int, list[Span]], laid: Mapping[int, list[Span]]
     ) -> list[Change]:
         found: list[Change] = []
+        stored = await self._stored(tx, [point for key in laid if (point := self._points.by_key(key)) is not None])
         for key in dict.fromkeys([*changed, *laid]):
             point = self._points.by_key(key)
             if point is None:
                 await self._forget(tx, key)
                 continue
-            above = [change for span in merged(laid.get(key, ())) for change in await self._sweep(tx, point, span)]
+            above = [change for span in merged(laid.get(key, ())) for change in await self._sweep(tx, point, span, stored[key])]
             below = [Change(point, span) for span in merged(changed.get(key, ()))]
             found += above + [change for change in below if not _known(change, above)]
         return found
 
-    async def _sweep(self, tx: AsyncConnection, point: MeterPoint, span: Span) -> list[Change]:
+    async def _sweep(self, tx: AsyncConnection, point: MeterPoint, span: Span, stored: Extents) -> list[Change]:
         """As much of a span as there is anything stored of, and a transaction takes; the rest is marked."""
-        stored = await self._stored(tx, point)
         low, high = _extent(stored)
         low, high = max(span[0], low), min(span[1], high)
         if low + MOST_MS < high:
@@ -161,12 +163,15 @@ class Echo:
 
     async def extent(self, tx: AsyncConnection, point: MeterPoint) -> Span:
         """Where anything is stored of a meter point, or of what it is computed from."""
-        return _extent(await self._stored(tx, point))
+        return _extent((await self._stored(tx, [point]))[point.key])
 
-    async def _stored(self, tx: AsyncConnection, point: MeterPoint) -> list[tuple[int | None, ...]]:
-        """Of it and of each of its parts: where the first and the last begin and end of what is stored in each table."""
-        keys = {self._points.get(slug).key for slug, _ in self._points.composition(point.id)} | {point.key}
-        return [tuple((await tx.execute(_EXTENT, {"point": key})).one()) for key in keys]
+    async def _stored(self, tx: AsyncConnection, points: Sequence[MeterPoint]) -> dict[int, Extents]:
+        """Of each, by key, and of each of its parts: where the first and the last begin and end of what is stored in each table."""
+        keys = {p.key: [p.key, *(self._points.get(slug).key for slug, _ in self._points.composition(p.id))] for p in points}
+        wanted = sorted({part for parts in keys.values() for part in parts})
+        rows = await self._storage.reader.fetch_each(tx, _EXTENT, [(part,) for part in wanted], len(wanted)) if wanted else []
+        found = dict(zip(wanted, chain.from_iterable(rows), strict=True))
+        return {key: [found[part] for part in parts] for key, parts in keys.items()}
 
     async def _lay(
         self, tx: AsyncConnection, changes: Sequence[Change], tracks: Sequence[Track], resolver: Resolver, bounds: Bounds, grid: Grid
@@ -277,12 +282,13 @@ class Echo:
         sums = {each.key: each for point in some for each in (point, *self._sums(point)) if each.role is Role.CONSUMPTION}
         parts = {key: resolver.parts(each) for key, each in sums.items()}
         there = await resolver.there(tx, [part for made in parts.values() for part, _ in made])
-        found: list[Change] = []
+        other: list[MeterPoint] = []
         for key, made in parts.items():
             said = " ".join(f"{sign:+d}:{part.key}:{there[part.key][0]}:{there[part.key][1]}" for part, sign in made)
             if (await tx.execute(_REMAKE, {"point": key, "parts": said})).rowcount:
-                found += await self._sweep(tx, sums[key], (EARLIEST_MS, LATEST_MS))
-        return found
+                other.append(sums[key])
+        stored = await self._stored(tx, other)
+        return [change for point in other for change in await self._sweep(tx, point, (EARLIEST_MS, LATEST_MS), stored[point.key])]
 
     async def _roll(self, tx: AsyncConnection, changes: Sequence[Change], resolver: Resolver, grid: Grid) -> None:
         rounds: list[dict[int, tuple[Change, Roll]]] = []
@@ -298,7 +304,7 @@ class Echo:
             await self.rolling.write(tx, rolls, days, grid)
 
 
-def _extent(stored: Iterable[tuple[int | None, ...]]) -> Span:
+def _extent(stored: Extents) -> Span:
     lows = [at for row in stored for at in row[:5] if at is not None]
     return min(lows, default=LATEST_MS), max((at for row in stored for at in row[5:] if at is not None), default=EARLIEST_MS)
 
@@ -311,18 +317,19 @@ def _known(change: Change, done: Iterable[Change]) -> bool:
 
 _REMAKE = text("UPDATE meter_points SET parts = :parts WHERE id = :point AND parts <> :parts")
 _IMPORTED = text("SELECT DISTINCT point_id FROM imports WHERE status = 'committed'")
-_EXTENT = text("""
+_EXTENT = """
     SELECT
         (SELECT CAST(min(t.day) AS BIGINT) * 86400000 FROM track_days t
-            WHERE t.binding_id IN (SELECT id FROM bindings WHERE point_id = :point)),
-        (SELECT CAST(min(day) AS BIGINT) * 86400000 FROM layer_days WHERE point_id = :point),
-        (SELECT min(start_ms) FROM imports WHERE point_id = :point AND status = 'committed'),
-        (SELECT min(start_ms) FROM corrections WHERE point_id = :point AND undone_ms IS NULL),
-        (SELECT min(start_ms) FROM energy_rollups WHERE point_id = :point AND resolution = 'day'),
+            WHERE t.binding_id IN (SELECT id FROM bindings WHERE point_id = $1)),
+        (SELECT CAST(min(day) AS BIGINT) * 86400000 FROM layer_days WHERE point_id = $1),
+        (SELECT min(start_ms) FROM imports WHERE point_id = $1 AND status = 'committed'),
+        (SELECT min(start_ms) FROM corrections WHERE point_id = $1 AND undone_ms IS NULL),
+        (SELECT min(start_ms) FROM energy_rollups WHERE point_id = $1 AND resolution = 'day'),
         (SELECT CAST(max(t.day) + 1 AS BIGINT) * 86400000 FROM track_days t
-            WHERE t.binding_id IN (SELECT id FROM bindings WHERE point_id = :point)),
-        (SELECT CAST(max(day) + 1 AS BIGINT) * 86400000 FROM layer_days WHERE point_id = :point),
-        (SELECT max(end_ms) FROM imports WHERE point_id = :point AND status = 'committed'),
-        (SELECT max(end_ms) FROM corrections WHERE point_id = :point AND undone_ms IS NULL),
-        (SELECT max(end_ms) FROM energy_rollups WHERE point_id = :point AND resolution = 'day')
-""")
+            WHERE t.binding_id IN (SELECT id FROM bindings WHERE point_id = $1)),
+        (SELECT CAST(max(day) + 1 AS BIGINT) * 86400000 FROM layer_days WHERE point_id = $1),
+        (SELECT max(end_ms) FROM imports WHERE point_id = $1 AND status = 'committed'),
+        (SELECT max(end_ms) FROM corrections WHERE point_id = $1 AND undone_ms IS NULL),
+        (SELECT max(end_ms) FROM energy_rollups WHERE point_id = $1 AND resolution = 'day')
+    LIMIT $2
+"""

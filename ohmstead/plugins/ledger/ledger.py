@@ -55,7 +55,7 @@ class Ledger:
         """Read what the database holds. Storage and devices must be open."""
         await self.deriver.open()
         await self.registrar.open()
-        self.marks.join()
+        await self.marks.join()
 
     async def sheets(
         self, slugs: Sequence[str], start_ms: int, end_ms: int, known_at_ms: int | None = None

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage
 
 DAY_MS = 86_400_000
-AGAIN = """(series_id, day) DO UPDATE SET generation = ledger_marks.generation + 1,
+AGAIN = """(series_id, day, round) DO UPDATE SET generation = ledger_marks.generation + 1,
     from_ms = CASE WHEN excluded.from_ms < ledger_marks.from_ms THEN excluded.from_ms ELSE ledger_marks.from_ms END"""
 
-Mark = tuple[int, int, int, int]  # series, day, the earliest instant in it, generation
+Mark = tuple[int, int, int, int, int]  # series, day, round, the earliest instant in it, generation
 
 
 class Reach(StrEnum):
@@ -41,11 +41,22 @@ class Marks:
         self._storage = storage
         self._bound: frozenset[str] = frozenset()
         self._known: dict[int, bool] = {}  # series key -> whether it is bound; another one whenever that changes
+        self.round = 0  # of derivation: marks of those before it grow no more, but by a group that is being written
 
-    def join(self) -> Callable[[], None]:
-        """Mark what readings touch, in their own transactions, until the returned function is called."""
-        columns = {"series_id": "int", "day": "int", "from_ms": "bigint", "generation": "int"}
+    async def join(self) -> Callable[[], None]:
+        """Mark what readings touch, in their own transactions, until the returned function is called. Storage must be open."""
+        [(last,)] = await self._storage.reader.rows("SELECT max(round) FROM ledger_marks")
+        self.round = (last or 0) + 1
+        columns = {"series_id": "int", "day": "int", "round": "int", "from_ms": "bigint", "generation": "int"}
         return self._storage.mark(Along("ledger_marks", columns, self.of, AGAIN))
+
+    def begin(self) -> None:
+        """A round of derivation begins: what is stored from now on leaves marks of its own.
+
+        Else a series whose readings never cease would keep one mark for the whole day, and be derived again from where
+        that begins, round by round.
+        """
+        self.round += 1
 
     def bind(self, addresses: Iterable[str]) -> None:
         """Have readings of these series, `device.quantity`, leave marks from now on.
@@ -60,20 +71,20 @@ class Marks:
 
     def of(self, group: Group) -> list[Mark]:
         """The marks that a group of readings leaves, by key. Runs in the writer's thread."""
-        found = _marks(group.rows, self._known, self._bound)
+        found = _marks(group.rows, self._known, self._bound, self.round)
         if not group.deltas:
             return found
         # A delta touches the day it begins in; two kinds of one series never meet, its key has one.
         spans = [Row(row.series, row.from_ms or row.at_ms, row.value) for row in group.deltas]
         spans.sort(key=lambda row: (row.series.key, row.at_ms))
-        return sorted(found + _marks(spans, self._known, self._bound))
+        return sorted(found + _marks(spans, self._known, self._bound, self.round))
 
     async def point(self, tx: AsyncConnection, key: int, start_ms: int, end_ms: int | None, reach: Reach) -> None:
         """Mark a span of the meter point with that key; `end_ms` None is to the end. In the transaction that changes it."""
         await tx.execute(insert(point_marks).values(point_id=key, start_ms=start_ms, end_ms=end_ms, reach=reach.value))
 
 
-def _marks(rows: Iterable[Row], known: dict[int, bool], bound: frozenset[str]) -> list[Mark]:
+def _marks(rows: Iterable[Row], known: dict[int, bool], bound: frozenset[str], round_: int) -> list[Mark]:
     """Of rows in order of series and time: each day of a bound series, with the first instant in it."""
     marks: list[Mark] = []
     series, ends_ms, wanted = None, 0, False
@@ -86,5 +97,5 @@ def _marks(rows: Iterable[Row], known: dict[int, bool], bound: frozenset[str]) -
         if wanted and row.at_ms >= ends_ms:
             day = row.at_ms // DAY_MS
             ends_ms = (day + 1) * DAY_MS
-            marks.append((key, day, row.at_ms, 1))
+            marks.append((key, day, round_, row.at_ms, 1))
     return marks

@@ -93,7 +93,7 @@ class Rolling:
                 await self._sweep(tx, roll)
         for resolution in RESOLUTIONS:
             gone = [(roll.point, start_ms) for roll in rolls if not roll.sweep for start_ms, _ in roll.spans[resolution]]
-            await delete(tx, self._storage.engine_name, TABLE, ("point_id", "start_ms"), gone, f"resolution = '{resolution}'")
+            await delete(tx, self._reader, TABLE, ("point_id", "start_ms"), gone, f"resolution = '{resolution}'")
         await self._storage.bulk(tx, TABLE, ("point_id", "resolution", *COLUMNS), [row for roll in rolls for row in _rows(roll)])
 
     async def _sweep(self, tx: AsyncConnection, roll: Roll) -> None:

@@ -28,7 +28,7 @@ class TrackBook:
     """Statements on tracks; each takes the connection it is to run on."""
 
     def __init__(self, storage: Storage) -> None:
-        self._storage, self._reader, self._engine = storage, storage.reader, storage.engine_name
+        self._storage, self._reader = storage, storage.reader
 
     async def resume(self, conn: AsyncConnection, jobs: Sequence[Job]) -> None:
         """Find for each job the checkpoint it resumes from, and for a late one those it may meet."""
@@ -78,13 +78,13 @@ class TrackBook:
             if wide or each.to_the_end:
                 await tx.execute(_CLEAR, {"binding": each.track.key[0], "term": each.track.key[1], "first": each.first_day,
                                           "last": 1 << 30 if each.to_the_end else each.last_day})  # fmt: skip
-        await delete(tx, self._engine, "track_days", ("binding_id", "term", "day"), keys)
+        await delete(tx, self._reader, "track_days", ("binding_id", "term", "day"), keys)
         days = [(*each.track.key, *row.slots, row.state) for each in done for _, row in sorted(each.days.items())]
         await self._storage.bulk(tx, "track_days", ("binding_id", "term", "day", "slot_ms", "energy", "cover", "state"), days)
-        await delete(tx, self._engine, "track_heads", ("binding_id", "term"), [each.track.key for each in done])
+        await delete(tx, self._reader, "track_heads", ("binding_id", "term"), [each.track.key for each in done])
         heads = [(*each.track.key, each.head.last_ms, each.head.state.encode()) for each in done if each.head is not None]
         await self._storage.bulk(tx, "track_heads", ("binding_id", "term", "last_ms", "state"), heads)
-        await delete(tx, self._engine, "verdicts", ("binding_id", "term", "at_ms", "from_ms"), stale)
+        await delete(tx, self._reader, "verdicts", ("binding_id", "term", "at_ms", "from_ms"), stale)
         await self._storage.bulk(tx, "verdicts", _VERDICT, [row for each in done for row in _verdicts(each)])
         for each in done:
             for from_ms, until_ms in each.lost:

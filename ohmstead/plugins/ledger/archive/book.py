@@ -64,7 +64,7 @@ class ArchiveBook:
 
     async def put(self, tx: AsyncConnection, entries: Sequence[Entry]) -> None:
         """Have these entries, in the place of those of the same series and days."""
-        await delete(tx, self._storage.engine_name, "archived_days", ("series_id", "day"), [entry[:2] for entry in entries])
+        await delete(tx, self._reader, "archived_days", ("series_id", "day"), [entry[:2] for entry in entries])
         await self._storage.bulk(tx, "archived_days", COLUMNS, [tuple(entry) for entry in entries])
 
     async def seal(self, tx: AsyncConnection, point: int, until_day: int) -> None:

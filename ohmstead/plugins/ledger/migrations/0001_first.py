@@ -67,6 +67,7 @@ def _marks() -> None:
         "ledger_marks",
         sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("round", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("from_ms", sa.BigInteger, nullable=False),
         sa.Column("generation", sa.Integer, nullable=False),
         sqlite_with_rowid=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -120,6 +121,27 @@ async def test_late_and_live_at_once(house: MeteredHouse) -> None:
     assert await rebuilt(house) == before
     [sheet] = (await house.ledger.sheets(["flat"], T0, T0 + 20 * DAY))["flat"]
     assert sum(sheet.mwh) == 288_000_000
+
+
+async def test_what_comes_while_a_round_goes_on_waits_for_the_next_with_a_mark_of_its_own(house: MeteredHouse) -> None:
+    """Else a series that never ceases is derived again and again from where its day began."""
+    await meter(house)
+    await take_in(house, "m", "energy_import", steady(1)[:100])
+    await house.ledger.caught_up(20)
+    marks, first, then = house.ledger.marks, steady(1)[100:110], steady(1)[110:120]
+    async with house.ledger.deriver.turn:
+        before = marks.round
+        await take_in(house, "m", "energy_import", first)
+        house.ledger.wake()
+        async with asyncio.timeout(20):
+            while marks.round == before:
+                await asyncio.sleep(0.01)
+        await take_in(house, "m", "energy_import", then)
+        found = await house.storage.reader.rows("SELECT from_ms FROM ledger_marks ORDER BY round")
+        assert found == [(first[0][0],), (then[0][0],)]
+    await house.ledger.caught_up(20)
+    assert await house.storage.reader.rows("SELECT 1 FROM ledger_marks") == []
+    assert await derived(house) == await rebuilt(house)
 
 
 async def test_sparse_readings_and_a_late_one(house: MeteredHouse) -> None:
