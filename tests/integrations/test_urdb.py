@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from ohmstead.core.clock import to_ms
+from ohmstead.core.clock import from_ms, to_ms
 from ohmstead.core.errors import Invalid
 from ohmstead.integrations.urdb import tariff
 from ohmstead.integrations.urdb.schedule import grid, windows
+from ohmstead.plugins.tariffs.bill import bill as rounded
 from ohmstead.plugins.tariffs.plugin import KINDS
 from ohmstead.plugins.tariffs.pricing import price
 from ohmstead.plugins.tariffs.registry import Tariffs
 from ohmstead.plugins.tariffs.usage import Usage
 
-ZONE = ZoneInfo("America/Los_Angeles")
+ZONE, CHICAGO = ZoneInfo("America/Los_Angeles"), ZoneInfo("America/Chicago")
 HOUR = 3_600_000
 NIGHT, PEAK = [0] * 24, [0] * 16 + [1] * 5 + [0] * 3
 SUMMER = [NIGHT] * 5 + [PEAK] * 4 + [NIGHT] * 3
@@ -76,6 +78,97 @@ def test_time_of_use_priced_to_the_cent() -> None:
     assert bill(made, saturday, 24, 1_000_000)["energy"] == 24 * Fraction("0.21")
     april = datetime(2026, 4, 6, tzinfo=ZONE)
     assert bill(made, april, 24, 1_000_000)["fuel adjustment"] == 24 * Fraction("0.01")
+
+
+TIERED = """{"items": [{
+  "label": "a1", "utility": "Prairie Electric Cooperative", "name": "Residential with demand", "approved": true, "sector": "Residential",
+  "startdate": 1735689600, "servicetype": "Bundled", "voltagecategory": "Secondary",
+  "energyratestructure": [[{"max": 350, "rate": 0.12345, "unit": "kWh"}, {"max": 800, "rate": 0.14567, "adj": 0.00321, "unit": "kWh"},
+                           {"rate": 0.19, "unit": "kWh"}]],
+  "flatdemandunit": "kW", "demandwindow": 15, "flatdemandstructure": [[{"rate": 4.25}], [{"rate": 6.5}]],
+  "flatdemandmonths": [0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0],
+  "fixedchargefirstmeter": 9.75, "fixedchargeunits": "$/month", "mincharge": 15, "minchargeunits": "$/month",
+  "fueladjustmentsmonthly": [0.003, 0.003, 0.003, 0.001, 0.001, 0.001, -0.0021, -0.0021, -0.0021, 0, 0, 0]
+}]}"""
+SCHEDULED = """{"items": [{
+  "label": "b1", "utility": "Lake City Power", "name": "Time of day", "startdate": "2025-11-01", "dgrules": "Net Billing Instantaneous",
+  "energyratestructure": [[{"rate": 0.07135, "sell": 0.05}],
+                          [{"rate": 0.1102, "adj": 0.0033, "max": 300, "sell": 0.05}, {"rate": 0.1319, "sell": 0.05}],
+                          [{"rate": 0.2875, "adj": 0.0125, "sell": 0.05}], [{"rate": 0.5, "sell": 0.05}]],
+  "energyweekdayschedule": [%(winter)s, %(winter)s, %(spring)s, %(spring)s, %(spring)s, %(summer)s, %(summer)s, %(summer)s, %(spring)s,
+                            %(spring)s, %(spring)s, %(winter)s],
+  "energyweekendschedule": [%(rest)s, %(rest)s, %(rest)s, %(rest)s, %(rest)s, %(rest)s, %(rest)s, %(rest)s, %(rest)s, %(rest)s, %(rest)s, %(rest)s],
+  "demandratestructure": [[{"rate": 0}], [{"rate": 7.1, "adj": 0.25}], [{"rate": 12}]], "demandrateunit": "kW", "demandwindow": 60,
+  "demandweekdayschedule": [%(busy)s, %(busy)s, %(busy)s, %(busy)s, %(busy)s, %(hot)s, %(hot)s, %(hot)s, %(busy)s, %(busy)s, %(busy)s, %(busy)s],
+  "demandweekendschedule": [%(calm)s, %(calm)s, %(calm)s, %(calm)s, %(calm)s, %(calm)s, %(calm)s, %(calm)s, %(calm)s, %(calm)s, %(calm)s, %(calm)s],
+  "fixedchargefirstmeter": 0.41, "fixedchargeunits": "$/day"
+}]}""" % {  # noqa: UP031
+    "winter": [1] * 24, "spring": [0] * 6 + [1] * 8 + [2] * 5 + [1] * 3 + [0] * 2, "summer": [3] * 24, "rest": [0] * 10 + [1] * 10 + [0] * 4,
+    "calm": [0] * 24, "busy": [0] * 12 + [1] * 8 + [0] * 4, "hot": [0] * 12 + [2] * 8 + [0] * 4,
+}  # fmt: skip
+
+
+def month(start: datetime, by_hour: Callable[[datetime], str], odd: dict[datetime, tuple[str, ...]]) -> Steady:
+    """A month in quarters of an hour: so many kWh in each hour, and four quarters of some."""
+    following = (start.replace(day=1) + timedelta(days=32)).replace(day=1)
+    found = Steady(start, 0, 0)
+    found.slot_ms, found.mwh = HOUR // 4, []
+    for at_ms in range(to_ms(start), to_ms(following), HOUR):
+        at = from_ms(at_ms).astimezone(start.tzinfo)
+        quarters = odd.get(at) or [str(Fraction(by_hour(at)) / 4)] * 4
+        found.mwh += [int(Fraction(each) * 1_000_000) for each in quarters]
+    found.measured_ms, found.estimated_ms, found.reset_ms = [HOUR // 4] * len(found.mwh), [0] * len(found.mwh), [0] * len(found.mwh)
+    return found
+
+
+def printed(rate: str, imported: Steady, exported: Steady | None = None) -> tuple[dict[str, str], str]:
+    """The lines and the total of that month's bill, as printed."""
+    known, end_ms = registry(), imported.start_ms + imported.slot_ms * len(imported.mwh)
+    made = known.compiled("rate", known.check(tariff(rate.encode())))
+    usage = Usage((imported,), () if exported is None else (exported,))  # type: ignore[arg-type]
+    priced = price(made, usage, imported.start_ms, end_ms, CHICAGO)
+    assert not priced.unpriced
+    sheet = rounded(priced)
+    return {f"{each.line.component} {each.line.label}".strip(): str(each.printed) for each in sheet.lines}, str(sheet.total)
+
+
+def test_a_month_of_tiers_and_demand_by_hand() -> None:
+    def use(at: datetime) -> str:
+        return "0.4" if at.hour < 7 else "0.9" if at.hour < 17 else "2.1" if at.hour < 22 else "0.6"
+
+    july = month(datetime(2026, 7, 1, tzinfo=CHICAGO), use, {datetime(2026, 7, 15, 18, tzinfo=CHICAGO): ("1.0", "2.6", "1.7", "1.0")})
+    # A day has 7 × 0.4 + 10 × 0.9 + 5 × 2.1 + 2 × 0.6 = 23.5 kWh, 31 of them 728.5; one hour of 6.3 instead of 2.1: 732.7 kWh.
+    # Energy: 350 × 0.12345 = 43.2075; 382.7 × (0.14567 + 0.00321) = 56.976376. The third tier is not reached.
+    # Demand: 2.6 kWh in a quarter of an hour are 10.4 kW, × 6.50 of the summer = 67.60. Fuel: 732.7 × −0.0021 = −1.53867.
+    lines, total = printed(TIERED, july)
+    assert lines == {
+        "energy tier 1": "43.21", "energy tier 2": "56.98", "fuel adjustment period 3": "-1.54", "demand of season 2 2026-07": "67.60",
+        "fixed charge": "9.75",
+    }  # fmt: skip
+    assert total == "176.00"  # 43.21 + 56.98 − 1.54 + 67.60 + 9.75, above the least of 15
+
+
+def test_a_month_of_weekdays_and_weekends_by_hand() -> None:
+    def use(at: datetime) -> str:
+        if at.weekday() >= 5:
+            return "0.5" if at.hour < 10 else "1.7" if at.hour < 20 else "0.8"
+        return "0.4" if at.hour < 6 else "1.1" if at.hour < 14 else "2.5" if at.hour < 19 else "1.3" if at.hour < 22 else "0.6"
+
+    start = datetime(2026, 3, 1, tzinfo=CHICAGO)
+    odd = {datetime(2026, 3, 10, 15, tzinfo=CHICAGO): ("1.0", "1.5", "0.5", "0.5"), datetime(2026, 3, 14, 12, tzinfo=CHICAGO): ("2", "1", "1", "1")}
+    lines, total = printed(SCHEDULED, month(start, use, odd), month(start, lambda at: "0.7" if at.hour == 12 else "0", {}))
+    # March 2026 has 22 weekdays and 9 days of weekends, of which the 8th has no hour from 2 to 3.
+    # Period 1: 22 × (6 × 0.4 + 2 × 0.6) + 9 × (10 × 0.5 + 4 × 0.8) − 0.5 = 79.2 + 73.8 − 0.5 = 152.5 kWh × 0.07135 = 10.880875.
+    # Period 2: 22 × (8 × 1.1 + 3 × 1.3) + 9 × 10 × 1.7 + (5 − 1.7 on the 14th) = 279.4 + 153 + 3.3 = 435.7 kWh:
+    #   300 × 0.1135 = 34.05 and 135.7 × 0.1319 = 17.89883.
+    # Period 3: 22 × 5 × 2.5 + (3.5 − 2.5 on the 10th) = 276 kWh × 0.30 = 82.80. Period 4 is that of the summer.
+    # Demand of weekdays from 12 to 20: 3.5 kWh in the hour of the 10th (the 5 of Saturday do not count), × 7.35 = 25.725.
+    # Fixed: 31 × 0.41 = 12.71. Export: 31 × 0.7 = 21.7 kWh × 0.05 = 1.085.
+    assert lines == {
+        "energy 1": "10.88", "energy 2 tier 1": "34.05", "energy 2 tier 2": "17.90", "energy 3": "82.80", "export": "-1.09",
+        "demand 2 2026-03": "25.73", "fixed charge": "12.71",
+    }  # fmt: skip
+    assert total == "182.98"
 
 
 def test_the_least_is_reached() -> None:

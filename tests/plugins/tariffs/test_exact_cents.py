@@ -210,6 +210,18 @@ def test_capacity_takes_the_mean_of_the_highest_on_different_days() -> None:
     assert told(priced(text % "true", "2026-01-01", "2026-02-01", Usage(days))) == ["capacity 2026-01: 11 kW × month × 2 = 22"]
 
 
+def test_capacity_of_a_season_costs_nothing_outside_of_it() -> None:
+    # June to September only: July's 2 kW × 5 = 10; in January nothing, and nothing is missing; in September without data it is
+    text = "components: [{type: capacity, price: 5, when: [{dates: 06-01..09-30}]}]"
+    assert told(priced(text, "2026-07-01", "2026-08-01", steady("2026-07-01", "2026-08-01", 2000))) == ["capacity 2026-07: 2 kW × month × 5 = 10"]
+    january = priced(text, "2026-01-01", "2026-02-01", steady("2026-01-01", "2026-02-01", 2000))
+    assert (january.lines, january.unpriced) == ((), ())
+    assert [each.reason for each in priced(text, "2026-09-01", "2026-10-01", Usage([])).unpriced] == ["no complete window"]
+    # a floor is a floor all year: 2.5 kW × 5
+    floor = text.replace("price: 5", "price: 5, floor_kw: 2.5")
+    assert told(priced(floor, "2026-01-01", "2026-02-01", steady("2026-01-01", "2026-02-01", 2000))) == ["capacity 2026-01: 2.5 kW × month × 5 = 12.5"]
+
+
 def test_capacity_counts_certain_hours() -> None:
     # 20 kW at 7:00 do not count, 6 kW at 8:00 do
     used = Usage([sheet(ms("2026-01-05T07:00"), [5_000_000]), sheet(ms("2026-01-05T08:00"), [1_500_000])])

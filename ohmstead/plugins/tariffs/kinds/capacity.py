@@ -132,7 +132,8 @@ def _bill(stays: Sequence[Stay], known: Mapping[str, Sequence[Peak]], name: str,
         rule: Capacity = stays[-1].turn.rule
         kw = rule.billed_kw(known, name)
         if kw is None:
-            till.lacks(turn, "no complete window", start_ms, end_ms)
+            if any(turn.part.runs(turn.rule.selection, start_ms, end_ms)):  # else no hour of it is named: there is nothing to charge
+                till.lacks(turn, "no complete window", start_ms, end_ms)
             continue
         own: Capacity = turn.rule
         share = share_of(turn.part.zone, start_ms, end_ms, own.per, bill=turn.part.bill)
