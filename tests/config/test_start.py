@@ -48,5 +48,6 @@ def test_what_is_only_needed_later_is_loaded_later(tmp_path: Path) -> None:
     loaded(tmp_path)  # makes the database, which takes alembic
     modules = loaded(tmp_path)
     assert LATER.keys() & {name.partition(".")[0] for name in modules} == set()
+    assert "sqlalchemy.orm" not in modules
     assert {name for name in modules if name.startswith("ohmstead.config.cli")} == COMMANDS
     assert [name for name in modules if name.startswith("ohmstead.") and ".migrations." in name] == []

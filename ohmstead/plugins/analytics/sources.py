@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import voluptuous as vol
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core import validate
 from ohmstead.core.errors import NotFound
 from ohmstead.plugins.analytics.tables import toggles
 from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints, Role
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.core.clock import Clock

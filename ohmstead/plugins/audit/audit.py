@@ -32,8 +32,7 @@ from ohmstead.plugins.audit.segments import Segments
 from ohmstead.plugins.audit.verdict import Verdict, Verifier
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
+    from ohmstead.plugins.storage.connection import AsyncConnection
     from ohmstead.plugins.storage.storage import Storage
     from ohmstead.plugins.storage.witness import Witness
 

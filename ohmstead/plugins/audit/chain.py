@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import is_slug
 from ohmstead.plugins.audit.entry import GENESIS, Entry, Link, clean, sealed, text_of
 from ohmstead.plugins.audit.key import Key
 from ohmstead.plugins.audit.tables import checkpoints, entries, head, personal
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

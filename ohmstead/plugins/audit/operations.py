@@ -16,8 +16,7 @@ from ohmstead.plugins.audit.entry import Entry
 from ohmstead.plugins.audit.heard import operation
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
+    from ohmstead.plugins.storage.connection import AsyncConnection
     from ohmstead.plugins.storage.writer import Work
 
 

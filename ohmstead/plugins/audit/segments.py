@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import Row, delete, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.errors import ConfigError
 from ohmstead.plugins.audit.chain import Chain, link_of
 from ohmstead.plugins.audit.entry import GENESIS, Link, sealed
 from ohmstead.plugins.audit.tables import checkpoints, entries, personal
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Select, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.billing.tables import bills
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.storage import Storage
 
 DRAFT, ISSUED, ADJUSTED = "draft", "issued", "adjusted"

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import voluptuous as vol
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Conflict, Invalid, NotFound
@@ -18,6 +17,7 @@ from ohmstead.plugins.billing.schemas import CONTRACT
 from ohmstead.plugins.billing.tables import contracts as table
 from ohmstead.plugins.devices.locations import HOME, Locations
 from ohmstead.plugins.ledger.points import MeterPoints, Role
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.storage import Storage
 
 Options = Mapping[str, Any]

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import CursorResult, Table, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import Device
 from ohmstead.plugins.devices.entry import Entry
@@ -19,6 +18,7 @@ from ohmstead.plugins.devices.locations import Location
 from ohmstead.plugins.devices.secrets import Secret
 from ohmstead.plugins.devices.status import Change
 from ohmstead.plugins.devices.tables import changes, devices, locations, secrets, statuses
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 CHUNK = 500  # rows in one statement, well below SQLite's 32,766 parameters
 

@@ -22,8 +22,7 @@ from ohmstead.plugins.devices.status import Change
 from ohmstead.plugins.storage.witness import Witness, nobody
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
+    from ohmstead.plugins.storage.connection import AsyncConnection
     from ohmstead.plugins.storage.group import Group
     from ohmstead.plugins.storage.storage import Storage
 

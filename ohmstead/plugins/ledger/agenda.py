@@ -8,7 +8,6 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import LATEST_MS
 from ohmstead.core.errors import Unsupported
@@ -21,6 +20,7 @@ from ohmstead.plugins.ledger.registers import parts
 from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.ledger.stack import Bound
 from ohmstead.plugins.ledger.tracks import Job, Span, Track, merged
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.reader import Reader

@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
@@ -39,6 +38,7 @@ from ohmstead.plugins.ledger.slots import Grid
 from ohmstead.plugins.ledger.stack import Bound
 from ohmstead.plugins.ledger.track_book import TrackBook
 from ohmstead.plugins.ledger.tracks import Derived, Job, Span, Track, deltas, derive, finish, merged
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.reader import Reader

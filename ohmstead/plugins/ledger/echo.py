@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
 from ohmstead.plugins.ledger.bindings import seams
@@ -28,6 +27,7 @@ from ohmstead.plugins.ledger.slots import DAY_MS, Grid
 from ohmstead.plugins.ledger.stack import Bound, Part, Stack, compute
 from ohmstead.plugins.ledger.strata import IMPORTED, Words, lay, packed
 from ohmstead.plugins.ledger.tracks import Span, Track, merged
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import RowMapping, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
 from ohmstead.plugins.ledger.derive.delta import Period, steps
@@ -17,6 +16,7 @@ from ohmstead.plugins.ledger.derive.state import Verdict
 from ohmstead.plugins.ledger.findings.imports import Clash
 from ohmstead.plugins.ledger.lists import given, listed
 from ohmstead.plugins.ledger.sheet import Layer
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 CHUNK = 2000  # rows in one statement
 BEGUN, COMMITTED, DISCARDED = "begun", "committed", "discarded"

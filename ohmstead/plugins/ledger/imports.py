@@ -11,8 +11,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS, Clock, iso
 from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.core.plugin import PeriodRow, RegisterRow
@@ -21,6 +19,7 @@ from ohmstead.plugins.ledger.marks import Marks, Reach
 from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints, Role
 from ohmstead.plugins.ledger.sheet import Layer
 from ohmstead.plugins.ledger.slots import DAY_MS
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

@@ -10,14 +10,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.plugins.ledger.days import Said
 from ohmstead.plugins.ledger.echo import Bounds, Change, Resolver
 from ohmstead.plugins.ledger.rebuild import rebuild
 from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.ledger.strata import lay
 from ohmstead.plugins.ledger.tracks import Span, Track
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.ledger.deriver import Deriver

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.core.clock import EARLIEST_MS
 from ohmstead.core.errors import Invalid
 from ohmstead.plugins.ledger.archive.archive import Archive
@@ -24,6 +22,7 @@ from ohmstead.plugins.ledger.rollups import RESOLUTIONS, Rollup
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
 from ohmstead.plugins.ledger.slots import Grid
 from ohmstead.plugins.ledger.verify import Verifier
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.core.bus import Bus

@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import Row
 from ohmstead.plugins.ledger.registers import beside
 from ohmstead.plugins.ledger.tables import point_marks
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.group import Group
 from ohmstead.plugins.storage.group import Marks as Along
 

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, select, text, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.bindings import Binding, Term
 from ohmstead.plugins.ledger.lists import given, listed
 from ohmstead.plugins.ledger.points import MeterPoint, Role
 from ohmstead.plugins.ledger.tables import bindings, meter_points, seals, track_days, track_heads, verdicts
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 PLAIN = ("name", "location", "parent", "category", "device", "flow", "origin")  # columns that are fields of a meter point
 

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.plugins.ledger import layers, registers
 from ohmstead.plugins.ledger.days import Said, sheets
 from ohmstead.plugins.ledger.echo import Resolver
@@ -15,6 +13,7 @@ from ohmstead.plugins.ledger.known import KnownResolver
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
 from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.ledger.stack import Bound
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.ledger.deriver import Deriver

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
 from ohmstead.plugins.ledger.archive.vault import NEVER, READINGS
 from ohmstead.plugins.ledger.corrections.amend import amend, amend_deltas, source, target
 from ohmstead.plugins.ledger.corrections.changes import ReadingChange, Shift
 from ohmstead.plugins.ledger.slots import DAY_MS
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.ledger.archive.vault import Vault

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import EARLIEST_MS
 from ohmstead.core.quantity import Kind
@@ -17,6 +16,7 @@ from ohmstead.plugins.ledger.derive import delta
 from ohmstead.plugins.ledger.derive.state import State, Verdict
 from ohmstead.plugins.ledger.derive.walk import begin
 from ohmstead.plugins.ledger.slots import Grid
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.ledger.readings import Readings

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import LATEST_MS, Clock
 from ohmstead.plugins.ledger.bindings import Binding, refuse_overlap
 from ohmstead.plugins.ledger.marks import Marks, Reach
 from ohmstead.plugins.ledger.point_book import PointBook
 from ohmstead.plugins.ledger.points import SIGNS, MeterPoint, MeterPoints, Role, consumption_id
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

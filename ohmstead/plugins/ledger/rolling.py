@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.days import Said, sheets
 from ohmstead.plugins.ledger.lists import delete
 from ohmstead.plugins.ledger.rollups import COLUMNS, QUARTER_MS, RESOLUTIONS, Rollup, gather, hours
 from ohmstead.plugins.ledger.slots import DAY_MS, HOUR_MS, Grid, local
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

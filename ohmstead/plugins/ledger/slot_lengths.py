@@ -8,12 +8,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import EARLIEST_MS
 from ohmstead.plugins.ledger.registrar import Registrar
 from ohmstead.plugins.ledger.slots import DAY_MS, DEFAULT_MS, MINUTE_MS
 from ohmstead.plugins.ledger.tables import layer_days, slot_lengths, track_days
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

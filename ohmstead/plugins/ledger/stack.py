@@ -12,12 +12,12 @@ from operator import neg
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger import layers
 from ohmstead.plugins.ledger.days import Day, Said, array_of, unpack
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
 from ohmstead.plugins.ledger.slots import DAY_MS, Grid
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.reader import Reader

@@ -7,13 +7,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.days import Day
 from ohmstead.plugins.ledger.derive.state import State
 from ohmstead.plugins.ledger.lists import delete
 from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.ledger.tracks import EVER, Derived, Head, Job, StoredDay, edges
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

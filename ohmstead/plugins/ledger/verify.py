@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
 from ohmstead.core.errors import Unavailable
@@ -25,6 +24,7 @@ from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.ledger.stack import Stored
 from ohmstead.plugins.ledger.strata import lay, packed
 from ohmstead.plugins.ledger.tracks import Span, Track
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.ledger.deriver import Deriver

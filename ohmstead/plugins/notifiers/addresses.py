@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import ColumnElement, delete, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import Clock, iso
 from ohmstead.core.errors import NotFound
 from ohmstead.plugins.notifiers.book import MANY, batches
 from ohmstead.plugins.notifiers.tables import addresses, refusals
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import ColumnElement, TextClause, and_, case, delete, func, insert, or_, select, text, true, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.notice import SEVERITIES, Attachment, Notice
 from ohmstead.plugins.notifiers.plan import COLLECTED, DIGEST, HOUR_MS
 from ohmstead.plugins.notifiers.tables import messages, notice_files, notices, outbox
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

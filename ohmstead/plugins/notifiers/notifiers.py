@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Invalid, Unsupported
@@ -30,6 +28,7 @@ from ohmstead.plugins.notifiers.unsubscribe import Unsubscribe
 from ohmstead.plugins.people.address import shown
 from ohmstead.plugins.people.recipient import Recipient
 from ohmstead.plugins.people.schema import OWNER
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.people.people import People

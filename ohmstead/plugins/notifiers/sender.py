@@ -15,8 +15,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Invalid, OhmsteadError, Refused, Unanswered, Unavailable, Unsupported
@@ -30,6 +28,7 @@ from ohmstead.plugins.notifiers.events import NotificationFailed, NotificationSe
 from ohmstead.plugins.notifiers.plan import Hold, Waiting, Wishes, plan
 from ohmstead.plugins.notifiers.routing import Routing
 from ohmstead.plugins.people.address import shown
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.people.people import People

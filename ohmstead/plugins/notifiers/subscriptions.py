@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import Clock, iso
 from ohmstead.core.errors import Conflict, NotFound
@@ -15,6 +14,7 @@ from ohmstead.plugins.notifiers.channels.push import SCHEME
 from ohmstead.plugins.notifiers.tables import push_subscriptions as rows
 from ohmstead.plugins.people.address import shown
 from ohmstead.plugins.people.vault import Vault
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

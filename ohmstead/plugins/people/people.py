@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy import delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Invalid, NotFound, Unsupported
@@ -22,6 +21,7 @@ from ohmstead.plugins.people.recipient import Recipient
 from ohmstead.plugins.people.schema import OWNER
 from ohmstead.plugins.people.tables import preferences
 from ohmstead.plugins.people.vault import Vault
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.rules.compare import Value
 from ohmstead.plugins.rules.insertion import insert_rows
 from ohmstead.plugins.rules.tables import gates
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 CHUNK = 500
 

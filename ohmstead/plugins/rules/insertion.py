@@ -7,7 +7,8 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import CursorResult, Table
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import TYPE_CHECKING
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
 from ohmstead.core.durations import Durations
@@ -28,6 +26,7 @@ from ohmstead.core.supervise import Task
 from ohmstead.plugins.rules.compare import Comparison, Value
 from ohmstead.plugins.rules.gate import NONE, Gate, Turn, Turned
 from ohmstead.plugins.rules.gate_book import GateBook, Kept
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

@@ -12,9 +12,9 @@ import msgspec
 from sqlalchemy import URL, AsyncAdaptedQueuePool, NullPool, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ohmstead.core.errors import ConfigError
+from ohmstead.plugins.storage.connection import AsyncEngine, create_async_engine
 
 READERS = 4
 BUSY_S = 5.0  # how long a statement waits for another process: a transaction takes less even on a busy machine

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import NotFound
 from ohmstead.core.model import DeadLetter, Row
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.tables import HOME, dead_letter_ring, dead_letters
 
 MAX_LETTERS = 100_000

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import Row, Series
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.group import COLUMNS, BadRow, Group, Marks, flat
 from ohmstead.plugins.storage.partitions import Partitions
 from ohmstead.plugins.storage.tables import HOME

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.plugins.storage import sqlite_path
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 Read = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 Rows = list[tuple[Any, ...]]

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import Clock
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.partitions import FIRST_MS, month_of, name_of
 from ohmstead.plugins.storage.reader import Reader
 

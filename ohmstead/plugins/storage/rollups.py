@@ -16,10 +16,10 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.errors import Unavailable
 from ohmstead.plugins.storage.buckets import span_of, spans, whole_hours
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.gathering import into_rollup
 from ohmstead.plugins.storage.group import BUCKET_MS
 from ohmstead.plugins.storage.reader import Reader

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.errors import ConfigError
 from ohmstead.core.plugin import Tables
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, MetaData, Table, create_engine, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.errors import ConfigError
 from ohmstead.core.plugin import Tables
 from ohmstead.plugins.storage import engine, schema
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.engine import Address
 
 CHUNK = 5000  # rows copied at a time

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.model import Row, Series
 from ohmstead.plugins.storage import turns
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.group import COLUMNS, NOTE, BadRow, Group, Marks, flat
 from ohmstead.plugins.storage.tables import HOME
 

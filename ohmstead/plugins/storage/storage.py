@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
@@ -23,6 +22,7 @@ from ohmstead.core.errors import Unavailable
 from ohmstead.core.ingest import FUTURE_MS, Batch
 from ohmstead.core.plugin import Tables
 from ohmstead.plugins.storage import engine, schema, sqlite_path
+from ohmstead.plugins.storage.connection import AsyncConnection, AsyncEngine
 from ohmstead.plugins.storage.group import Marks
 from ohmstead.plugins.storage.history import History
 from ohmstead.plugins.storage.letters import Letters

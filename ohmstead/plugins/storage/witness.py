@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.core.events import Event
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 Witness = Callable[[AsyncConnection, Sequence[Event]], Awaitable[None]]
 

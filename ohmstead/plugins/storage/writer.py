@@ -17,7 +17,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
@@ -26,6 +25,7 @@ from ohmstead.core.errors import Unavailable
 from ohmstead.core.events import DeadLettered, ReadingsStored
 from ohmstead.core.ingest import Batch
 from ohmstead.core.model import Row
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.group import COLUMNS, BadRow, Group, Marks
 from ohmstead.plugins.storage.letters import Letters, of_row
 

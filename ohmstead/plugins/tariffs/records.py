@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import voluptuous as vol
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import Clock, iso
 from ohmstead.core.errors import Conflict, Invalid, NotFound, Rejected
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.tariffs.prices.tables import tariffs, versions
 from ohmstead.plugins.tariffs.registry import API, Tariffs
 from ohmstead.plugins.tariffs.schema import EVER, TARIFF_KEYS

@@ -8,13 +8,13 @@ import msgspec
 import voluptuous as vol
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.plugins.billing.reconcile.invoice import Invoice, invoice, shown
 from ohmstead.plugins.billing.reconcile.schemas import INVOICE
 from ohmstead.plugins.billing.reconcile.tables import invoices as table
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

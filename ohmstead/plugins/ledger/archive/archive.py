@@ -14,7 +14,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import from_ms
 from ohmstead.core.errors import Unavailable, Unsupported
@@ -23,6 +22,7 @@ from ohmstead.plugins.ledger.archive.book import Entry
 from ohmstead.plugins.ledger.archive.parquet import Raw, Series
 from ohmstead.plugins.ledger.archive.vault import FOLDER, Lost, Vault
 from ohmstead.plugins.ledger.slots import DAY_MS
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.retention import CHUNK, Leaving
 
 if TYPE_CHECKING:

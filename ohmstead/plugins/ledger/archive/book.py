@@ -7,12 +7,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.archive import digest
 from ohmstead.plugins.ledger.archive.parquet import Raw
 from ohmstead.plugins.ledger.lists import delete
 from ohmstead.plugins.ledger.slots import DAY_MS
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

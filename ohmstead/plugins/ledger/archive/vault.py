@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.core.errors import Unavailable
 from ohmstead.plugins.ledger.archive import digest, parquet
 from ohmstead.plugins.ledger.archive.book import ArchiveBook, Entry
 from ohmstead.plugins.ledger.archive.files import Files
 from ohmstead.plugins.ledger.archive.parquet import Parquet, Raw
 from ohmstead.plugins.ledger.slots import DAY_MS
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage

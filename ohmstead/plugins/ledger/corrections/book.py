@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Row, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.corrections.changes import AnyChange, OfReadings, ReadingChange, Replace
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.tables import corrections
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 
 class Book:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Conflict, Invalid, NotFound
@@ -31,6 +30,7 @@ from ohmstead.plugins.ledger.points import MeterPoints
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import Grid
 from ohmstead.plugins.ledger.valuer import Changed, Valuer
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.witness import Witness, nobody
 
 if TYPE_CHECKING:

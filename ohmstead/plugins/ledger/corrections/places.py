@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
 from ohmstead.plugins.ledger.bindings import Binding
 from ohmstead.plugins.ledger.corrections.amend import touched
@@ -15,6 +13,7 @@ from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.marks import Marks, Reach
 from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints
 from ohmstead.plugins.ledger.slots import local
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 Touched = Sequence[tuple[str, int, int]]  # meter point, start_ms, end_ms
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Invalid
@@ -16,6 +15,7 @@ from ohmstead.plugins.ledger.corrections.amend import amend, amend_deltas, sourc
 from ohmstead.plugins.ledger.corrections.asked import Step
 from ohmstead.plugins.ledger.corrections.changes import OfReadings, ReadingChange, Shift
 from ohmstead.plugins.ledger.tables import verdicts
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.tables import deltas, readings, series
 
 ALL = 1 << 30

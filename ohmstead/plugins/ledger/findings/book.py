@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.findings.finding import Finding, Found, Looked
 from ohmstead.plugins.ledger.tables import findings, meter_points
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 STATE = ("status", "found_ms", "notified_ms", "closed_ms", "closed_by", "reason", "news_ms")  # columns that change with decisions
 

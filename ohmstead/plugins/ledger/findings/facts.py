@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.ledger.archive.vault import Lost, Vault
 from ohmstead.plugins.ledger.bindings import Binding
@@ -19,6 +18,7 @@ from ohmstead.plugins.ledger.import_book import ImportBook
 from ohmstead.plugins.ledger.sheet import Layer
 from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.ledger.tables import imports, meter_points, verdicts
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.tables import readings, series
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.plugins.ledger.corrections.corrections import Corrections, Engine
@@ -23,6 +22,7 @@ from ohmstead.plugins.ledger.findings.inspector import Inspector
 from ohmstead.plugins.ledger.findings.worth import worth
 from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.ledger.swap import swapped
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.core.bus import Bus

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.plugins.ledger.archive.vault import Lost
 from ohmstead.plugins.ledger.corrections.amend import touched
 from ohmstead.plugins.ledger.corrections.book import Book
@@ -20,6 +18,7 @@ from ohmstead.plugins.ledger.findings.registers import House
 from ohmstead.plugins.ledger.points import LOADS, SIGNS, Role
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import DAY_MS
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.ledger.bindings import Binding, Term

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Row, delete, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.rules.alerts.alert import Alert, Status, Step
 from ohmstead.plugins.rules.insertion import insert_rows
 from ohmstead.plugins.rules.tables import alert_events, alerts
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 COLUMNS = ("rule", "subject", "open_key", "severity", "device", "triggered_ms", "due_ms")
 FILTERS = ("rule", "status", "severity", "device")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.notice import Notice
 from ohmstead.plugins.rules import events
@@ -14,6 +13,7 @@ from ohmstead.plugins.rules.alerts.alert import Step, key
 from ohmstead.plugins.rules.alerts.book import AlertBook
 from ohmstead.plugins.rules.gate import Turn
 from ohmstead.plugins.rules.watch import Watches
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.witness import Witness, nobody
 
 EVENTS: Mapping[str, type[events.AlertStep]] = {

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import voluptuous as vol
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Conflict, Invalid, NotFound
@@ -25,6 +24,7 @@ from ohmstead.plugins.rules.alerts.rule import READING, RULE, STORM, SYSTEM, Opt
 from ohmstead.plugins.rules.alerts.sources.readings import TARIFF
 from ohmstead.plugins.rules.alerts.sources.source import Source
 from ohmstead.plugins.rules.tables import alert_rules as table
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.devices.registry import Devices
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RESERVED = (SYSTEM, STORM)
+MOST_NAMED = 12  # of what there is instead
 
 
 class World(msgspec.Struct, frozen=True):
@@ -59,6 +60,7 @@ class AlertRules:
         self._devices, self._points, self._people = devices, points, people
         self._alerts, self._sources, self._asks = alerts, sources, asks
         self._rules: dict[str, Rule] = {}
+        self.contracts: Callable[[], Mapping[str, str]] = dict  # id -> origin; for the house to join
         self._running = False
 
     async def open(self) -> None:
@@ -120,11 +122,12 @@ class AlertRules:
         places = {place.id for place in self._devices.locations if place.origin != "yaml"}
         people: Mapping[str, Any] = sections.get("people") or {}
         roles = {role for person in people.values() for role in person.get("roles", ())}
+        contracts = {id_ for id_, origin in self.contracts().items() if origin != "yaml"}
         return World(
             devices=frozenset({*devices, *sections["devices"], *sections.get("integrations", ())}),
             points=frozenset({*(point.id for point in self._points), *sections["meter_points"]}),
             locations=frozenset({*places, *sections["locations"], HOME}),
-            recipients=frozenset({OWNER, *people, *roles}), contracts=frozenset(sections.get("contracts") or ()),
+            recipients=frozenset({OWNER, *people, *roles}), contracts=frozenset({*contracts, *(sections.get("contracts") or ())}),
             open_house=sections["registry"].get("auto", True),
         )  # fmt: skip
 
@@ -133,7 +136,7 @@ class AlertRules:
         return World(
             frozenset(entry.device.id for entry in self._devices), frozenset(point.id for point in self._points),
             frozenset(place.id for place in self._devices.locations), frozenset({role for each in people for role in each.roles}),
-            frozenset(), open_house=False,
+            frozenset(self.contracts()), open_house=False,
         )  # fmt: skip
 
     def _wrong(self, options: Options, world: World) -> Iterator[Problem]:
@@ -143,7 +146,7 @@ class AlertRules:
         yield from _unknown(options, "device", "device", world.devices, world.open_house)
         yield from _unknown(options, "meter_point", "meter point", world.points, world.open_house)
         yield from _unknown(options, "location", "location", world.locations, False)
-        yield from _unknown(options, "contract", "contract", world.contracts, True)
+        yield from _unknown(options, "contract", "contract", world.contracts, False)
         if "template" in options:
             yield from self._wrong_template(options["template"], world)
         causes = [cause.value for cause in Cause]
@@ -164,7 +167,9 @@ class AlertRules:
                 yield from _unknown({"template": argument}, "template", "meter point", world.points, world.open_house)
             elif quantity not in self._quantities:
                 yield ("template",), f"there is no quantity {quantity[:64]!r}.{did_you_mean(quantity, self._quantities)}"
-            elif not device.startswith(TARIFF):
+            elif device.startswith(f"{TARIFF}_"):
+                yield from _unknown({"template": device.removeprefix(f"{TARIFF}_")}, "template", "contract", world.contracts, False)
+            elif device != TARIFF:
                 yield from _unknown({"template": device}, "template", "device", world.devices, world.open_house)
 
     def _wrong_quantity(self, options: Options, contradicted: bool) -> Iterator[Problem]:
@@ -270,6 +275,8 @@ def _unknown(options: Options, key: str, what: str, known: frozenset[str], may_c
     if value is None or value in known:
         return
     hint = did_you_mean(value, known)
+    if not may_come and not hint and len(known) <= MOST_NAMED:
+        hint = f" There are {', '.join(sorted(known))}" if known else " There are none yet"
     if hint or not may_come:
         yield (key,), f"there is no {what} {value!r}.{hint}"
 

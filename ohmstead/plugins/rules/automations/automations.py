@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import voluptuous as vol
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.core.supervise import Task
@@ -23,6 +22,7 @@ from ohmstead.plugins.rules.automations.journal import Journal
 from ohmstead.plugins.rules.automations.kinds import Kinds
 from ohmstead.plugins.rules.automations.run import RUNNING, STOPPED, Run
 from ohmstead.plugins.rules.automations.world import World
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.devices.arbiter import Arbiter

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Table, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.plugins.rules.automations.automation import Automation
 from ohmstead.plugins.rules.automations.run import Run
 from ohmstead.plugins.rules.insertion import insert_rows
 from ohmstead.plugins.rules.tables import automation_runs, automation_state, automation_traces, automations, holds
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 MANY, RINGS = 500, 50  # rows, and rings of traces, in one statement
 

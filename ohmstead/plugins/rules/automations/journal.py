@@ -6,14 +6,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ohmstead.core.clock import Clock
 from ohmstead.core.supervise import Task
 from ohmstead.plugins.rules.automations.book import Book
 from ohmstead.plugins.rules.automations.run import Run
 from ohmstead.plugins.rules.gate import Turn
 from ohmstead.plugins.rules.watch import Watches
+from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.devices.arbiter import Arbiter

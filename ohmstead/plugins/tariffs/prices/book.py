@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import Select, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.bus import Bus
 from ohmstead.core.clock import Clock
 from ohmstead.core.errors import Conflict, NotFound
+from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.tariffs.prices.events import PricesChanged
 from ohmstead.plugins.tariffs.prices.tables import imports, prices, series
 from ohmstead.plugins.tariffs.prices.timeline import Span, Timeline, compose, news
