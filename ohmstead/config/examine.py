@@ -65,6 +65,7 @@ async def _references(parts: Parts, checked: Checked) -> list[configured.Problem
         await parts.storage.open(parts.contributions.tables())
         ends.push_async_callback(parts.storage.close)
         await parts.devices.open()
+        await parts.money.open()
         await parts.rules.automations.open()
         return list(parts.problems(checked))
 

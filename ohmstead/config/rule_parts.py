@@ -37,6 +37,7 @@ class RuleParts:
         world = self.automations.engine.world
         self.alerting.expressions.templates, self.alerting.expressions.want = world.templates, world.facts.want
         self.alerting.alerts.journal.tell = notifiers.enqueue
+        self.alerting.rules.contracts = self.automating.contracts = lambda: {each.id: each.origin for each in billing.contracts}
         self.automations.blueprints.read = lambda: blueprints.read(hub.config_dir)
 
     async def open(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from ohmstead.config.problem import Place, Problem
 from ohmstead.core.errors import ConfigError
 from tests.config.conftest import Write
 from tests.config.test_cli import run
+from tests.config.test_house import ask, running
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -230,6 +232,52 @@ def test_a_plugin_that_clashes_or_cannot_be_loaded_is_told(folder: Write) -> Non
         "plugin worse is quarantined: import failed: RuntimeError: no",
         "plugin wrong is quarantined: quantity 'power' is already declared as 'active power, signed' in W",
     ]
+
+
+CONTRACTS = """\
+meter_points: {grid: {role: grid_import}, car: {role: ev}}
+tariffs: {flat: {currency: EUR, components: [{type: flat, price: 0.3}]}}
+contracts:
+  home: {import: grid, tariff: %s}
+  car: {import: car, tariff: %s}
+devices: {plug: {kind: load}}
+alerts:
+  dear: {kind: price, above: 0.4, contract: %s}
+  dearest: {kind: template, template: "{{ state('%s.price_now') > 1 }}"}
+automations:
+  a: {trigger: [{price: now, below: 0.1, contract: %s}], action: [{command: {device: plug, switch: on}}]}
+  b: {trigger: [{cheapest: 2h, hours: 0-6, contract: %s}], action: [{command: {device: plug, switch: on}}]}
+  c: {trigger: [{state: %s.price_now, below: 0.1}], action: [{command: {device: plug, switch: on}}]}
+"""
+
+
+def test_contracts_and_tariffs_that_are_not_there_are_named_with_those_that_are(folder: Write) -> None:
+    assert problems(folder(CONTRACTS % ("flat", "flat", "home", "tariff", "car", "home", "tariff_car"))).problems == []
+    wrong = folder(CONTRACTS % ("flta", "x", "hmoe", "tariff_hme", "x", "crr", "tariff_x"))
+    assert [str(each).removeprefix("configuration.yaml:") for each in problems(wrong).problems] == [
+        "4  contracts → home → tariff: there is no tariff 'flta'. Did you mean \"flat\"?",
+        "5  contracts → car → tariff: there is no tariff 'x'. There are flat",
+        "8  alerts → dear → contract: there is no contract 'hmoe'. Did you mean \"home\"?",
+        "9  alerts → dearest → template: there is no contract 'hme'. Did you mean \"home\"?",
+        "11  automations → a → trigger → item 1 → contract: there is no contract 'x'. There are car, home",
+        "12  automations → b → trigger → item 1 → contract: there is no contract 'crr'. Did you mean \"car\"?",
+        "13  automations → c → trigger → item 1 → state: there is no contract 'x'. There are car, home",
+    ]  # fmt: skip
+
+
+async def test_contracts_and_tariffs_made_over_the_api_are_there(folder: Write) -> None:
+    """Also while no hub runs: the database is asked."""
+    there = folder(CONTRACTS % ("flat", "flat", "home", "tariff", "car", "home", "tariff_car"))
+    async with running(there) as house:
+        tariff = {"id": "night", "currency": "EUR", "components": [{"type": "flat", "price": 0.2}]}
+        for path, body in (("/tariffs", tariff), ("/meter-points", {"id": "flat2", "role": "grid_import"}),
+                           ("/contracts", {"id": "let", "import": "flat2", "tariff": "night"})):  # fmt: skip
+            assert (await ask(house, "POST", path, json=body))["success"], path
+    folder(CONTRACTS % ("night", "flat", "let", "tariff_let", "let", "let", "tariff_let"))
+    assert (await asyncio.to_thread(problems, there)).problems == []
+    folder(CONTRACTS % ("night", "flat", "lte", "tariff_let", "let", "let", "tariff_let"))
+    [only] = (await asyncio.to_thread(problems, there)).problems
+    assert str(only).endswith("there is no contract 'lte'. Did you mean \"let\"?")
 
 
 def test_the_order_of_problems_is_that_of_the_files() -> None:

@@ -27,11 +27,8 @@ class Billing:
     """The service other rooms use: `hub.get(Billing)`. `valuer` is the ledger's; its points must be open first."""
 
     def __init__(self, storage: Storage, clock: Clock, locations: Locations, slots: Slots, tariffs: Tariffs, prices: PriceBook) -> None:
-        def currency_of(tariff: str) -> str | None:
-            return tariffs.get(tariff).currency if tariff in tariffs else None
-
         self.slots = slots
-        self.contracts = Contracts(storage, clock, locations, slots.points, currency_of)
+        self.contracts = Contracts(storage, clock, locations, slots.points, tariffs)
         self.biller = Biller(Supplies(slots, prices), tariffs)
         self.bills = Bills(self.contracts, self.biller, BillBook(storage), clock)
         self.valuer = MoneyValuer(self.bills)

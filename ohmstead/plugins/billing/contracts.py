@@ -19,27 +19,29 @@ from ohmstead.plugins.devices.locations import HOME, Locations
 from ohmstead.plugins.ledger.points import MeterPoints, Role
 from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.storage import Storage
+from ohmstead.plugins.tariffs.registry import Tariffs
 
 Options = Mapping[str, Any]
 Problem = tuple[str, str]  # the option, and what is wrong with it
 CurrencyOf = Callable[[str], str | None]  # of a tariff; None: there is no such tariff
+MOST_NAMED = 12  # of the tariffs there are
 NO_CURRENCY = "XXX"  # ISO 4217's code for it, of a contract whose tariff is not there
 
 
 class World(msgspec.Struct, frozen=True):
-    """What a contract is checked against."""
+    """What a contract is checked against. `currencies` are those of the tariffs there are, by id."""
 
     locations: set[str]
-    currency_of: CurrencyOf
+    currencies: Mapping[str, str]
     contracts: Sequence[Contract]
 
 
 class Contracts:
-    """The contracts, in memory. `currency_of` gives that of a tariff, None where there is no tariff of that id."""
+    """The contracts, in memory."""
 
-    def __init__(self, storage: Storage, clock: Clock, locations: Locations, points: MeterPoints, currency_of: CurrencyOf) -> None:
+    def __init__(self, storage: Storage, clock: Clock, locations: Locations, points: MeterPoints, tariffs: Tariffs) -> None:
         self._storage, self._clock, self._locations, self._points = storage, clock, locations, points
-        self._currency_of = currency_of
+        self._tariffs = tariffs
         self._given: dict[str, tuple[Options, str]] = {}  # validated options, and where they are from
 
     async def open(self) -> None:
@@ -87,7 +89,8 @@ class Contracts:
 
     def problems(self, new: Contract) -> Iterator[Problem]:
         """What is wrong with a contract of the API although each option by itself is right."""
-        yield from self.contradictions(new, World({place.id for place in self._locations}, self._currency_of, list(self)))
+        currencies = {tariff.id: tariff.currency for tariff in self._tariffs}
+        yield from self.contradictions(new, World({place.id for place in self._locations}, currencies, list(self)))
         for option, points in (("import", new.imports), ("export", new.exports)):
             for point in points:
                 if self._points.find(point) is None:
@@ -99,15 +102,12 @@ class Contracts:
         A meter point that is not there yet is none of it: it appears once its device is first heard.
         """
         given: Mapping[str, Options] = sections["contracts"]
-        currencies = {slug: options["currency"] for slug, options in sections["tariffs"].items()}
+        currencies = {tariff.id: tariff.currency for tariff in self._tariffs if tariff.origin != "yaml"}
+        currencies |= {slug: options["currency"] for slug, options in sections["tariffs"].items()}
         places = {place.id for place in self._locations if place.origin != "yaml"} | set(sections["locations"]) | {HOME}
-
-        def currency_of(tariff: str) -> str | None:
-            return currencies.get(tariff) or self._currency_of(tariff)
-
-        made = [contract(slug, options, sections["home"]["time_zone"], _currency(options, currency_of), "yaml")
+        made = [contract(slug, options, sections["home"]["time_zone"], _currency(options, currencies.get), "yaml")
                 for slug, options in given.items()]  # fmt: skip
-        world = World(places, currency_of, [*made, *(each for each in self if each.origin == "api")])
+        world = World(places, currencies, [*made, *(each for each in self if each.origin == "api")])
         for each in made:
             if self._given.get(each.id, ({}, ""))[1] == "api":
                 yield (each.id,), "a contract of this id was made over the API; delete it there, or choose another id"
@@ -121,9 +121,10 @@ class Contracts:
         if new.start_ms is not None and new.end_ms is not None and new.end_ms <= new.start_ms:
             yield "end", "lies before the start, or on it; expected a later day"
         for _, tariff in new.tariffs:
-            currency = world.currency_of(tariff)
+            currency = world.currencies.get(tariff)
             if currency is None:
-                yield "tariff", f"there is no tariff {tariff!r}"
+                known = _list(world.currencies) if len(world.currencies) <= MOST_NAMED else ""
+                yield "tariff", f"there is no tariff {tariff!r}.{did_you_mean(tariff, world.currencies) or known}"
             elif currency != new.currency:
                 yield "tariff", f"tariff {tariff!r} is in {currency}, the contract in {new.currency}; a contract has one currency"
         yield from self._meter_points(new)
@@ -193,6 +194,9 @@ class Contracts:
 
     def _row(self, slug: str) -> tuple[Any, Any]:
         return table.c.tenant_id == self._storage.tenant_id, table.c.id == slug
+
+    def _currency_of(self, tariff: str) -> str | None:
+        return self._tariffs.get(tariff).currency if tariff in self._tariffs else None
 
     def _made(self, slug: str, given: Options, origin: str) -> Contract:
         zone = self._locations.zone_of(given.get("location", HOME))

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEVICE = "tariff"  # of the home's main contract; those of the others are tariff_<contract>
+DEVICE = "tariff"  # of the home's main contract; those of each are tariff_<contract> as well
 REST_S = 10.0  # between two rounds at least, and never more than a tenth of the time is spent on them
 AHEAD_MS = 36 * 3_600_000
 LOOK_BACK_MS = 2 * SLOT_MS  # how old a slot may be that says what is used now
@@ -103,7 +103,6 @@ class LiveCosts:
         """Set the states of every contract that holds now; one that cannot be priced is logged once."""
         main = self._bills.contracts.main(HOME, self._hub.clock.now_ms())
         for contract in self._bills.contracts:
-            device = DEVICE if main is not None and contract.id == main.id else f"{DEVICE}_{contract.id}"
             try:
                 costs = await self.costs(contract) if contract.holds(self._hub.clock.now_ms()) else None
             except OhmsteadError as error:
@@ -113,7 +112,9 @@ class LiveCosts:
                 costs = None
             else:
                 self._failing.discard(contract.id)
-            self._set(device, contract, costs)
+            self._set(f"{DEVICE}_{contract.id}", contract, costs)
+            if main is not None and contract.id == main.id:
+                self._set(DEVICE, contract, costs)
 
     def _set(self, device: str, contract: Contract, costs: Costs | None) -> None:
         known = dict(costs.known()) if costs is not None else {}

@@ -89,7 +89,7 @@ async def test_the_yaml_may_name_a_meter_point_that_is_not_there_yet(home: Bille
     }  # fmt: skip
     assert list(home.billing.contracts.yaml_problems(sections)) == [
         (("a", "import"), "contract 'b' bills later at the same time; end one of them before the other starts"),
-        (("b", "tariff"), "there is no tariff 'flt'"),
+        (("b", "tariff"), "there is no tariff 'flt'. Did you mean \"flat\"?"),
         (("b", "import"), "contract 'a' bills later at the same time; end one of them before the other starts"),
         (("c", "location"), "there is no location 'attic'."),
         (("c", "tariff"), "tariff 'flat' is in EUR, the contract in USD; a contract has one currency"),

@@ -69,6 +69,14 @@ async def test_a_contract_that_cannot_be_priced_does_not_silence_the_others(home
     assert states(home, "tariff_hp")["price_now"] == (0.25, "EUR/kWh")
 
 
+async def test_the_main_contract_has_its_states_under_its_own_name_too(home: BilledHouse) -> None:
+    """So that a rule which names its contract hears of it, whichever is the main one."""
+    live = await spot(home)
+    await live.refresh()
+    assert states(home)
+    assert states(home, "tariff_home") == states(home)
+
+
 async def test_the_main_contract_is_the_one_in_force_for_electricity(home: BilledHouse) -> None:
     home.ledger.point("gas", role="gas")
     home.tariff("flat", {"type": "flat", "price": "0.25"})

@@ -33,6 +33,10 @@ Disarm = Callable[[], object]
 Arm = Callable[["Post"], Disarm]
 
 
+TARIFF = "tariff"  # no device: its live states are what the home's main contract costs
+CONTRACT = f"{TARIFF}_"  # and, before its id, what any contract costs
+
+
 class Delay(msgspec.Struct, frozen=True):
     """Wait so long."""
 
@@ -168,6 +172,12 @@ class Build(msgspec.Struct):
         known = self.known
         if device in known.devices:
             return
+        if device.startswith(CONTRACT):
+            contracts = sorted(each.removeprefix(CONTRACT) for each in known.devices if each.startswith(CONTRACT))
+            id_ = device.removeprefix(CONTRACT)
+            hint = did_you_mean(id_, contracts) or (f" There are {', '.join(contracts)}" if contracts else " There are none yet")
+            self.wrong(f"there is no contract {id_[:64]!r}.{hint}", *keys)
+            return
         hint = did_you_mean(device, known.devices)
         if not known.open or (hint and not _numbered(device, known.devices)):
             self.wrong(f"there is no device {device!r}.{hint}", *keys)
@@ -199,6 +209,11 @@ class Build(msgspec.Struct):
         self.calls.append(id_)
         if id_ not in self.known.automations:
             self.wrong(f"there is no automation {id_!r}.{did_you_mean(id_, self.known.automations)}", *keys)
+
+
+def tariff(options: Options) -> str:
+    """The device whose live states are the prices of the contract that options name, else of the home's main one."""
+    return f"{CONTRACT}{options['contract']}" if "contract" in options else TARIFF
 
 
 def _keys(error: vol.Invalid) -> list[Key]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ohmstead.core.plugin import RuleKind, Section, hookimpl
@@ -12,7 +12,7 @@ from ohmstead.plugins.devices.registry import Devices
 from ohmstead.plugins.people.schema import OWNER
 from ohmstead.plugins.rules.automations import actions, conditions, event_triggers, flow, state_triggers, time_triggers
 from ohmstead.plugins.rules.automations.automations import Automations
-from ohmstead.plugins.rules.automations.build import Known
+from ohmstead.plugins.rules.automations.build import CONTRACT, TARIFF, Known
 from ohmstead.plugins.rules.automations.functions import Energies, functions
 from ohmstead.plugins.rules.automations.kinds import Kinds
 from ohmstead.plugins.rules.automations.live import LiveFacts, LiveHands, subscriber
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from ohmstead.plugins.rules.watch import Watches
     from ohmstead.plugins.storage.storage import Storage
 
-TARIFF = "tariff"  # the device that is not there whose states are prices
-
-
 class AutomationsPlugin:
     """Automations as a plugin like anyone's."""
 
@@ -46,6 +43,7 @@ class AutomationsPlugin:
         world = World(hub.clock, hub.bus, watches, Timers(hub.clock), facts, hands, Templates(functions(facts, hub.clock)),
                       subscriber(protocols.mqtt), Webhooks(hub.clock))  # fmt: skip
         self.automations = Automations(world, Kinds(), storage, commands.arbiter, self._known)
+        self.contracts: Callable[[], Mapping[str, str]] = dict  # id -> origin; for the house to join
 
     @hookimpl
     def ohmstead_rules(self) -> list[RuleKind]:
@@ -82,6 +80,7 @@ class AutomationsPlugin:
     def _known(self, ids: Iterable[str]) -> Known:
         """What may be spoken of now."""
         devices = {entry.device.id for entry in self._devices} | {state.series.device for state in self._hub.states} | {TARIFF}
+        devices |= {f"{CONTRACT}{contract}" for contract in self.contracts()}
         placed = self._facts.position is not None
         recipients = frozenset({OWNER, *(role for each in self._people for role in each.roles)})
         return Known(frozenset(devices), self._hub.quantities, frozenset(ids), self._devices.admission.enabled, placed, recipients)
@@ -90,7 +89,8 @@ class AutomationsPlugin:
         """What the YAML's may speak of: what the files define, and what the house holds beside them."""
         devices = {entry.device.id for entry in self._devices if entry.device.origin != "yaml"}
         devices |= {*sections["devices"], *sections["integrations"], TARIFF}
-        devices |= {f"{TARIFF}_{contract}" for contract in sections["contracts"]}
+        made = (contract for contract, origin in self.contracts().items() if origin != "yaml")
+        devices |= {f"{CONTRACT}{contract}" for contract in (*sections["contracts"], *made)}
         others = {each.id for each in self.automations if each.origin == "api"}
         ids = frozenset({*sections["automations"], *others})
         placed = {"latitude", "longitude"} <= sections["home"].keys()

@@ -12,7 +12,7 @@ from ohmstead.core import validate
 from ohmstead.core.model import State
 from ohmstead.core.plugin import RuleKind
 from ohmstead.plugins.rules import compare
-from ohmstead.plugins.rules.automations.build import Arm, Build, Disarm
+from ohmstead.plugins.rules.automations.build import Arm, Build, Disarm, tariff
 from ohmstead.plugins.rules.automations.kinds import TRIGGER
 from ohmstead.plugins.rules.automations.post import Post
 from ohmstead.plugins.rules.compare import Comparison
@@ -165,6 +165,6 @@ class Past:
 
 
 def _price(options: Mapping[str, Any], build: Build) -> Arm:
-    device = f"tariff_{options['contract']}" if "contract" in options else "tariff"
-    where = f"{device}.{'price_now' if options['price'] == 'now' else 'price_now_export'}"
-    return _compared(where, build.compared(where, _needed(options), "price") or _needed(options), options["for"])
+    where = f"{tariff(options)}.{'price_now' if options['price'] == 'now' else 'price_now_export'}"
+    key = "contract" if "contract" in options else "price"
+    return _compared(where, build.compared(where, _needed(options), key) or _needed(options), options["for"])

@@ -19,7 +19,7 @@ from ohmstead.core.plugin import RuleKind
 from ohmstead.plugins.jobs.schedule import cron_after
 from ohmstead.plugins.ledger.slots import DAY_MS, local
 from ohmstead.plugins.rules.automations import sun
-from ohmstead.plugins.rules.automations.build import Arm, Build, Disarm
+from ohmstead.plugins.rules.automations.build import Arm, Build, Disarm, tariff
 from ohmstead.plugins.rules.automations.kinds import TRIGGER
 from ohmstead.plugins.rules.automations.post import Post
 from ohmstead.plugins.rules.automations.timers import Following, Timer
@@ -135,7 +135,7 @@ def _sun(options: Mapping[str, Any], build: Build) -> Arm:
 
 
 def _cheapest(options: Mapping[str, Any], build: Build) -> Arm:
-    device = f"tariff_{options['contract']}" if "contract" in options else "tariff"
+    device = tariff(options)
     build.device(device, "contract")
     window = windows.window({"hours": (options["hours"],)})
     span_ms = round(options["cheapest"] * 1000)
