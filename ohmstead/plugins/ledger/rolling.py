@@ -27,6 +27,7 @@ FINER = {"day": "hour", "month": "day", "year": "month"}
 LONGEST_MS = {"hour": 2 * HOUR_MS, "day": 2 * DAY_MS, "month": 32 * DAY_MS, "year": 367 * DAY_MS}
 
 Span = tuple[int, int]
+Rows = Sequence[tuple[Any, ...]]  # COLUMNS
 
 
 class Roll(msgspec.Struct):
@@ -58,11 +59,11 @@ class Roll(msgspec.Struct):
         """Make its hours of resolved slots."""
         self.made["hour"] = hours(sheets(days, *self.whole("hour"), grid), self.zone)
 
-    def gather(self, resolution: str, stored: Iterable[Rollup] = ()) -> None:
-        """Make its days of hours, months of days, or years of months: of the fresh ones, and those stored beside them."""
+    def gather(self, resolution: str, stored: Rows = ()) -> None:
+        """Make its days of hours, months of days, or years of months: of the fresh ones, and rows of those stored beside them."""
         finer = FINER[resolution]
         start_ms, end_ms = self.whole(finer)
-        parts = [part for part in stored if not start_ms <= part.start_ms < end_ms]
+        parts = [Rollup._make(row) for row in stored if not start_ms <= row[0] < end_ms]
         self.made[resolution] = gather(sorted(parts + self.made[finer], key=_start), self.spans[resolution])
 
 
@@ -74,20 +75,20 @@ class Rolling:
 
     async def read(self, conn: AsyncConnection, resolution: str, points: Sequence[int], start_ms: int, end_ms: int) -> list[list[Rollup]]:
         """The rollups of each meter point that touch [start, end)."""
-        return await self._read(conn, [(point, resolution, (start_ms, end_ms)) for point in points])
+        rows = await self._rows(conn, resolution, [(point, (start_ms, end_ms)) for point in points])
+        return [list(map(Rollup._make, some)) for some in rows]
 
-    async def _read(self, conn: AsyncConnection, wanted: Iterable[tuple[int, str, Span]]) -> list[list[Rollup]]:
-        params = [(point, kind, start_ms - LONGEST_MS[kind], end_ms, start_ms) for point, kind, (start_ms, end_ms) in wanted]
-        rows = await self._reader.fetch_each(conn, _READ, params, MOST)
-        return [[Rollup(*row) for row in some] for some in rows]
+    async def _rows(self, conn: AsyncConnection, resolution: str, wanted: Iterable[tuple[int, Span]]) -> list[Rows]:
+        longest_ms = LONGEST_MS[resolution]
+        params = [(point, resolution, start_ms - longest_ms, end_ms, start_ms) for point, (start_ms, end_ms) in wanted]
+        return list(await self._reader.fetch_each(conn, _READ, params, MOST))
 
     async def write(self, tx: AsyncConnection, rolls: Sequence[Roll], days: Sequence[Mapping[int, Said]], grid: Grid) -> None:
         """Make the rollups anew whose resolved days are given."""
         await asyncio.to_thread(_hours, rolls, days, grid)
         for resolution, finer in FINER.items():
-            stored = await self._read(tx, [(roll.point, finer, roll.whole(resolution)) for roll in rolls])
-            for roll, some in zip(rolls, stored, strict=True):
-                roll.gather(resolution, some)
+            stored = await self._rows(tx, finer, [(roll.point, roll.whole(resolution)) for roll in rolls])
+            await asyncio.to_thread(_gather, rolls, resolution, stored)
         for roll in rolls:
             if roll.sweep:
                 await self._sweep(tx, roll)
@@ -116,10 +117,15 @@ def _hours(rolls: Sequence[Roll], days: Sequence[Mapping[int, Said]], grid: Grid
         roll.hours(some, grid)
 
 
+def _gather(rolls: Sequence[Roll], resolution: str, stored: Sequence[Rows]) -> None:
+    for roll, some in zip(rolls, stored, strict=True):
+        roll.gather(resolution, some)
+
+
 def _rows(roll: Roll) -> Iterable[tuple[Any, ...]]:
     for resolution, found in roll.made.items():
         for each in found:
-            yield (roll.point, resolution, *msgspec.structs.astuple(each))
+            yield (roll.point, resolution, *each)
 
 
 def _start(rollup: Rollup) -> int:

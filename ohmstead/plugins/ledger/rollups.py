@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
-
-import msgspec
 
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import HOUR_MS, MINUTE_MS, local
@@ -24,7 +22,7 @@ COLUMNS = ("start_ms", "end_ms", "mwh", "measured_ms", "estimated_ms", "reset_ms
 Span = tuple[int, int]
 
 
-class Rollup(msgspec.Struct, frozen=True):
+class Rollup(NamedTuple):
     """The energy of one hour, day, month or year. What is neither measured, estimated nor over a reset is missing.
 
     `mwh` is an integer number of mWh (mL for volumes). The peaks are the energy of the quarter-hour and of the hour,
@@ -101,17 +99,11 @@ def gather(parts: Sequence[Rollup], spans: Iterable[Span]) -> list[Rollup]:
 
 
 def _sum(parts: Sequence[Rollup], span: Span) -> Rollup:
-    mwh, measured, estimated, reset = (sum(map(attrgetter(name), parts)) for name in COLUMNS[2:6])
-    source = max(part.source for part in parts)
-    peak_60 = _highest((part.peak_60_mwh, part.peak_60_ms) for part in parts)
-    quarter = _highest((part.peak_15_mwh, part.peak_15_ms) for part in parts)
-    return Rollup(*span, mwh, measured, estimated, reset, source, *quarter, *peak_60)
+    _, _, mwh, measured, estimated, reset, source, *peaks = zip(*parts, strict=True)
+    return Rollup(*span, sum(mwh), sum(measured), sum(estimated), sum(reset), max(source), *_highest(*peaks[:2]), *_highest(*peaks[2:]))
 
 
-def _highest(peaks: Iterable[tuple[int | None, int | None]]) -> Peak:
+def _highest(mwh: Sequence[int | None], at_ms: Sequence[int]) -> Peak:
     """The greatest, of equal ones the first."""
-    best: Peak = (None, None)
-    for mwh, at_ms in peaks:
-        if mwh is not None and at_ms is not None and (best[0] is None or mwh > best[0]):
-            best = mwh, at_ms
-    return best
+    most = max((each for each in mwh if each is not None), default=None)
+    return (None, None) if most is None else (most, at_ms[mwh.index(most)])
