@@ -48,12 +48,19 @@ class Plugin:
         self.blocks = 0
 
 
+class _Hooks(pluggy.PluginManager):
+    """Hooks are known by their names; whatever else a plugin's module holds is not looked at."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        return super().parse_hookimpl_opts(plugin, name) if name.startswith("ohmstead_") else None
+
+
 class Loader:
     """The plugins of this house."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._hooks = pluggy.PluginManager(PROJECT)
+        self._hooks = _Hooks(PROJECT)
         self._hooks.add_hookspecs(Hooks)
         self._plugins: dict[str, Plugin] = {}
         self.on_quarantine: list[Callable[[Plugin], None]] = []
