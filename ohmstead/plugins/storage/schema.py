@@ -60,8 +60,8 @@ async def migrate(conn: AsyncConnection, features: Sequence[Tables]) -> None:
 def versions(conn: Connection) -> Mapping[str, str]:
     """The stored version of every feature that has one."""
     tables = [name for name in inspect(conn).get_table_names() if name.startswith("schema_")]
-    found = {name.removeprefix("schema_"): conn.scalar(text(f"SELECT version_num FROM {name}")) for name in tables}  # noqa: S608
-    return {feature: version for feature, version in found.items() if version}
+    each = [f"SELECT '{name.removeprefix('schema_')}', version_num FROM {name}" for name in tables]  # noqa: S608
+    return {row[0]: row[1] for row in conn.execute(text(" UNION ALL ".join(each)))} if each else {}
 
 
 def _upgrade(conn: Connection, tables: Tables) -> None:
