@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 import click
 
@@ -18,6 +20,7 @@ from ohmstead.config.cli.output import as_json
 def run(config: Path, host: str | None, port: int | None) -> None:
     """Run the hub."""
     gc.disable()  # what is imported stays, so looking through it again and again is a tenth of the start
+    Thread(target=import_module, args=("sqlalchemy",)).start()  # while aiohttp, imported below, reads the system's certificates
     from ohmstead.config.service import serve
 
     given = {"host": host, "port": None if port is None else str(port)}
