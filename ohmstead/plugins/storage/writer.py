@@ -1,8 +1,10 @@
 """The one writer: everything that changes the database goes through its queue, in order.
 
 It takes all that waits, up to GROUP rows, commits, and takes the next at once: groups form by themselves under load and
-a lone reading waits for nobody. When the database is gone, locked or full, what was taken stays in hand and is tried
-again for ever; the queue fills, and ingest slows its senders.
+a lone reading waits for nobody. After a commit it rests, at most for half of what that took, until as many rows wait as
+were under way: those who are answered send again, and four batches in one group cost half of what they do one by one,
+for each group writes the newest page of every series in it. When the database is gone, locked or full, what was taken
+stays in hand and is tried again for ever; the queue fills, and ingest slows its senders.
 
 What people wait for must not: small writes that are urgent have a queue of their own, which goes first.
 """
@@ -37,6 +39,7 @@ BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 DRAIN_S = 8.0
 RESTART_S = 0.5
 SLICE = 200  # batches settled before others get a turn
+REST, LONGEST_REST_S = 0.5, 0.05  # of the time a commit took; one that had to wait for the database took very long
 AHEAD = 20  # urgent writes in a row, before readings get their turn
 
 Work = Callable[[AsyncConnection], Awaitable[Any]]
@@ -91,6 +94,7 @@ class Writer:
         self._room.set()
         self._closing = self._closed = False
         self._expect_known = False
+        self._usual, self._rested = 0, 0.0  # rows that were under way, and when to wait for them no longer
         self._running: asyncio.Task[None] | None = None
         self._settling: asyncio.Task[None] | None = None
         self.joins: tuple[Join, ...] = ()
@@ -203,7 +207,7 @@ class Writer:
             for _ in range(AHEAD):
                 if self._urgent:
                     await self._work(self._urgent.popleft())
-            if self._queue:
+            if self._queue and self._is_due():
                 await self._next()
             elif self._urgent:
                 continue
@@ -212,6 +216,17 @@ class Writer:
             else:
                 self._wake.clear()
                 await self._wake.wait()
+
+    def _is_due(self) -> bool:
+        """Whether what waits is all that is to be expected, or was waited for long enough."""
+        found = self.waiting >= self._usual or time.perf_counter() >= self._rested
+        return found or self._closing or isinstance(self._queue[0], Task)
+
+    def _rest(self, rows: int, took_s: float) -> None:
+        """Expect as many rows again as were committed or came meanwhile."""
+        rest_s = min(REST * took_s, LONGEST_REST_S)
+        self._usual, self._rested = min(rows + self.waiting, GROUP), time.perf_counter() + rest_s
+        asyncio.get_running_loop().call_later(rest_s, self._wake.set)
 
     async def _next(self) -> None:
         if isinstance(self._queue[0], Task):
@@ -224,8 +239,10 @@ class Writer:
             rows += batch.size
         began = time.perf_counter()
         parts = await self._persist(self._in_hand)
-        self._commits.add(time.perf_counter() - began)
+        took_s = time.perf_counter() - began
+        self._commits.add(took_s)
         self.waiting -= rows
+        self._rest(rows, took_s)
         if self.waiting < BOUND:
             self._room.set()
         batches, self._in_hand = self._in_hand, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import statistics
 
 import pytest
 from sqlalchemy import text
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ohmstead.core.errors import Unavailable
 from ohmstead.core.model import Row
-from ohmstead.plugins.storage.group import Marks
+from ohmstead.plugins.storage.group import Group, Marks
 from ohmstead.plugins.storage.writer import AHEAD, Work
 from tests.fakes.stored_house import StoredHouse
 
@@ -141,6 +142,26 @@ async def test_readings_get_their_turn_among_any_number_of_urgent_writes(house: 
     await asyncio.gather(*(again() for _ in range(5)))
     assert stored == [None]
     assert done <= 3 * AHEAD
+
+
+async def test_those_who_await_their_answers_come_into_one_group(house: StoredHouse) -> None:
+    groups: list[int] = []
+
+    async def join(tx: AsyncConnection, group: Group) -> None:
+        groups.append(group.size)
+
+    async def send(device: str, count: int) -> None:
+        for first in range(0, 100 * count, 100):
+            await house.store([(device, "power", float(n), T0 + n) for n in range(first, first + 100)])
+
+    leave = house.storage.join(join)
+    ahead = asyncio.create_task(send("a", 30))
+    while not groups:
+        await asyncio.sleep(0)
+    await asyncio.gather(ahead, send("b", 30), send("c", 30))  # they come while the first one is committed
+    leave()
+    assert groups[0] == 100
+    assert statistics.median(groups) == 300
 
 
 async def test_work_that_raises_is_undone_and_hurts_nobody(house: StoredHouse) -> None:
