@@ -16,7 +16,6 @@ from urllib.parse import parse_qs
 
 from ohmstead.core.errors import Forbidden, Invalid, Rejected, Unavailable
 from ohmstead.core.hub import Hub
-from ohmstead.core.ingest import Batch
 from ohmstead.core.model import Person
 from ohmstead.core.route import Call, Handler, Reply, Route
 from ohmstead.integrations.line_protocol.parser import PRECISIONS, Field, Mistake, Parser, portions
@@ -77,31 +76,21 @@ class Routes:
         return _answer({"code": "unprocessable entity", "message": message}, 422)
 
     async def _store(self, who: Person, found: Iterable[Portion], outcome: Outcome, precision: str) -> None:
-        """Commit portion by portion, giving way to others between them; returns when all is committed."""
+        """Take portion by portion, giving way to others between them, and commit them together: their sender waits for all."""
         ingest = self._hub.ingest
         if who.device is not None:
             found = _only(who.device, list(found))
-        storing: list[asyncio.Future[None]] = []
-        batches: list[Batch] = []
-        try:
-            for fields, mistakes in found:
-                await ingest.room(ROOM_WITHIN_S)
-                batch = ingest.batch(f"line protocol:{who.id}", FORMAT)
-                take(batch, fields, outcome)
-                put_aside_lines(batch, mistakes, precision)
-                outcome.mistake(mistakes)
-                if batch.size:
-                    batches.append(batch)
-                    storing.append(asyncio.ensure_future(ingest.store(batch)))
-                await asyncio.sleep(0)
-        finally:
-            results = await asyncio.gather(*storing, return_exceptions=True)
-        for result in results:
-            if result is not None:
-                raise result
-        for batch in batches:
-            for number, row in enumerate(batch.conflicts, 1):
-                outcome.refuse(-number, f"{row.series.address} has another value at that time already")
+        await ingest.room(ROOM_WITHIN_S)
+        batch = ingest.batch(f"line protocol:{who.id}", FORMAT)
+        for fields, mistakes in found:
+            take(batch, fields, outcome)
+            put_aside_lines(batch, mistakes, precision)
+            outcome.mistake(mistakes)
+            await asyncio.sleep(0)
+        if batch.size:
+            await ingest.store(batch)
+        for number, row in enumerate(batch.conflicts, 1):
+            outcome.refuse(-number, f"{row.series.address} has another value at that time already")
 
 
 def _route(method: str, path: str, handler: Handler, on_error: OnError, summary: str, status: int = 200) -> Route:
