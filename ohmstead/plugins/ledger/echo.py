@@ -41,11 +41,15 @@ MOST_MS = 60 * DAY_MS  # of a meter point that is laid anew in one transaction: 
 
 
 class Change(msgspec.Struct):
-    """A meter point and the span of it that changed below; `sweep`: whatever is stored of it is looked at."""
+    """A meter point and the span of it that changed below; `sweep`: whatever is stored of it is looked at.
+
+    `until_ms` is where the change ends, when that is behind the span: the rest is for another transaction.
+    """
 
     point: MeterPoint
     span: Span
     sweep: bool = False
+    until_ms: int = EARLIEST_MS
 
 
 class Resolver:
@@ -129,6 +133,9 @@ class Echo:
             changes = [follower for follower in self._followers(changes, replacing) if not _known(follower, done)]
         done += self._computed(done)
         done += await self._remade(tx, {*changed, *laid}, resolver)
+        for change in done:
+            if change.span[1] < change.until_ms:
+                await self._marks.point(tx, change.point.key, change.span[1], change.until_ms, Reach.LAYERS)
         await self._roll(tx, done, resolver, grid)
         return [(change.point.id, *change.span) for change in done]
 
@@ -148,13 +155,11 @@ class Echo:
         return found
 
     async def _sweep(self, tx: AsyncConnection, point: MeterPoint, span: Span, stored: Extents) -> list[Change]:
-        """As much of a span as there is anything stored of, and a transaction takes; the rest is marked."""
+        """As much of a span as there is anything stored of, and a transaction takes."""
         low, high = _extent(stored)
         low, high = max(span[0], low), min(span[1], high)
-        if low + MOST_MS < high:
-            await self._marks.point(tx, point.key, low + MOST_MS, high, Reach.LAYERS)
         above = any(at is not None for row in stored for at in row[1:5])  # a meter point that is new has tracks alone: nothing to sweep
-        return [Change(point, (low, min(high, low + MOST_MS)), sweep=above)] if low < high else []
+        return [Change(point, (low, min(high, low + MOST_MS)), above, high)] if low < high else []
 
     async def _forget(self, tx: AsyncConnection, key: int) -> None:
         """Delete what is left of a meter point that is gone."""
@@ -187,7 +192,7 @@ class Echo:
                 words = await self.words(tx, change, made.get(key, ()), tracks, grid)
                 if words or change.sweep:
                     await self._write(tx, change.point, words, resolver, bounds, grid)
-                    change = Change(change.point, words.span, change.sweep)
+                    change = msgspec.structs.replace(change, span=words.span)
             found.append(change)
         return found
 

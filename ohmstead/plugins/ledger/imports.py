@@ -30,6 +30,7 @@ KINDS = {"live": Layer.LIVE, "manual": Layer.MANUAL, "settled": Layer.SETTLED}
 UNITS = {"kWh": "mWh", "m³": "mL"}
 LARGEST = 1 << 53  # of an amount; 9 TWh
 LONGEST_MS = 5 * 366 * DAY_MS  # of a period
+FIRST_MS, LAST_MS = 0, 4_102_444_800_000  # 1970 to 2100: a slip in a year would have the ledger fill thousands of them
 STALE_MS = DAY_MS
 NEWEST = 2**31 - 1  # beyond all numbers
 BREATH = 2000  # rows that are looked at before other tasks have their turn
@@ -195,9 +196,13 @@ def _wrong(row: PeriodRow | RegisterRow, unit: str) -> str | None:
         return f"is in {said}, and the meter point counts {wanted}; state the unit of the file, or choose another meter point"
     if not 0 <= row.amount <= LARGEST:
         return f"amount {row.amount} {row.unit}: expected 0 to {LARGEST}"
+    start_ms, end_ms = (row.at_ms, row.at_ms) if isinstance(row, RegisterRow) else (row.from_ms, row.to_ms)
+    out = next((at_ms for at_ms in (start_ms, end_ms) if not FIRST_MS <= at_ms <= LAST_MS), None)
+    if out is not None:
+        return f"{iso(out) if EARLIEST_MS <= out < LATEST_MS else f'{out} ms since 1970'} is no time of an import: expected 1970 to 2099"
     if isinstance(row, RegisterRow):
-        return None if EARLIEST_MS <= row.at_ms < LATEST_MS else "time is in no calendar"
-    if not EARLIEST_MS <= row.from_ms < row.to_ms < LATEST_MS:
+        return None
+    if start_ms >= end_ms:
         return "expected a period that ends behind its beginning"
     if row.to_ms - row.from_ms > LONGEST_MS:
         return f"a period from {iso(row.from_ms)} to {iso(row.to_ms)} is longer than five years"

@@ -99,7 +99,7 @@ def portion(**given: Any) -> Any:
         (PeriodRow(T0, T0 + HOUR, 10**30), "expected 0 to"),
         (PeriodRow(T0, T0 + 3000 * 24 * HOUR, 5), "longer than five years"),
         (PeriodRow(T0, T0 + HOUR, 5, unit="mL"), "is in m³, and the meter point counts kWh"),
-        (RegisterRow(10**18, 5), "time is in no calendar"),
+        (RegisterRow(10**18, 5), "is no time of an import: expected 1970 to 2099"),
     ],
 )
 async def test_rows_that_cannot_be_are_refused_with_their_place(house: MeteredHouse, grid: str, row: PeriodRow, message: str) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
+from ohmstead.core.errors import Invalid
 from ohmstead.core.plugin import PeriodRow, RegisterRow
 from ohmstead.plugins.ledger.echo import MOST_MS
+from ohmstead.plugins.ledger.events import LedgerChanged
 from tests.fakes.metered_house import MeteredHouse
 
 T0 = 1_735_689_600_000  # 2025-01-01T00:00:00Z
@@ -57,8 +60,24 @@ async def test_a_period_of_years_reaches_into_each_span(house: MeteredHouse) -> 
     assert max(found[:300] + found[301:]) - min(found) <= 1
 
 
-async def test_registers_that_lie_far_apart_make_one_step_over_all_spans(house: MeteredHouse) -> None:
+async def test_one_step_over_all_spans_is_laid_once(storage_url: str, tmp_path: Path) -> None:
+    async with MeteredHouse(storage_url, tmp_path, start=False) as house:
+        await house.ask("POST", "/meter-points", {"id": "grid", "role": "grid_import"})
+        await brought(house, "manual", [RegisterRow(T0, 7 * MWH), RegisterRow(T0 + 400 * DAY, 807 * MWH)])
+        await brought(house, "manual", [RegisterRow(T0 + 401 * DAY, 809 * MWH)])
+        laid: list[str] = []
+        house.bus.subscribe(LedgerChanged, lambda event: laid.extend(slug for slug, _, _ in event.changes))
+        while await house.ledger.deriver.portion() is not None:
+            pass
+        assert laid.count("grid") == 2  # each step once, and not the long one for each span
+        assert set(await days(house, 0, 401)) == {2 * MWH}
+
+
+@pytest.mark.parametrize("at_ms", [-1, -62_135_596_800_000, 4_102_444_800_001, 253_370_764_800_000])
+async def test_a_year_nobody_meant_is_refused(house: MeteredHouse, at_ms: int) -> None:
+    """A slip of the pen would have the ledger fill thousands of years."""
     await house.ask("POST", "/meter-points", {"id": "grid", "role": "grid_import"})
-    await brought(house, "manual", [RegisterRow(T0, 7 * MWH), RegisterRow(T0 + 400 * DAY, 807 * MWH), RegisterRow(T0 + 401 * DAY, 809 * MWH)])
-    await house.ledger.caught_up(20)
-    assert set(await days(house, 0, 401)) == {2 * MWH}
+    begun = await house.ledger.imports.begin("manual", "grid", "utility", "test")
+    for row in (RegisterRow(at_ms, 5, place="line 2"), PeriodRow(at_ms - 1000, at_ms, 5, place="line 2")):
+        with pytest.raises(Invalid, match="line 2: .* expected 1970 to 2099"):
+            await house.ledger.imports.add(begun.made.number, [row])
