@@ -125,6 +125,17 @@ async def test_through_the_hub_and_out_again(folder: Write, file: Path, tmp_path
             assert "<v>100.67</v>" in book.read("xl/worksheets/sheet1.xml").decode()
         with pytest.raises(Invalid, match="there is no meter point 'grit'"):
             await command(there, "export", "intervals", "--meter-point", "grit")
+        ever = ("--start", "0002-01-01", "--end", "9998-12-31")
+        months = (await command(there, "export", "intervals", "--meter-point", "grid", *ever)).output.splitlines()
+        assert (months[1][:25], len(months)) == ("grid,2025-12-31T23:00:00Z", 1 + 31 * 96)  # the months that anything is known of
+        with pytest.raises(Invalid, match="more than 100,000: ask for a shorter span"):
+            await command(there, "intervals", "grid", *ever)
+        with pytest.raises(ConfigError, match="none/x.csv: cannot be written: No such file or directory; choose another place with -o"):
+            await command(there, "export", "intervals", *span, "-o", str(tmp_path / "none" / "x.csv"))
+        for what in ("corrections undo", "findings show"):
+            reason = ("--reason", "x") if "undo" in what else ()
+            with pytest.raises(Invalid, match=f"there is no {what.split('s ')[0]} 99999999999999999999"):
+                await command(there, *what.split(), "99999999999999999999", *reason)
         await with_bad_query(house)
 
 

@@ -152,7 +152,9 @@ def test_a_hub_that_does_not_answer(folder: Write) -> None:
     assert "does not answer yet" in run_main(there, "devices")
     lock.tell(f"http://127.0.0.1:{free_port()}")
     assert "cannot be read: No such file" in run_main(there, "devices")
-    run(there, "token")
+    (there / "data" / "owner_token").write_bytes(b"\xa0\x00")
+    assert "holds no token; 'ohmstead token --new' makes one" in run_main(there, "devices")
+    run(there, "token", "--new")
     assert "does not answer" in run_main(there, "devices")
     lock.release()
 

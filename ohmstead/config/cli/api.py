@@ -117,6 +117,8 @@ def remote(folder: Path, holder: Holder) -> Remote:
         token = (folder / "data" / "owner_token").read_text("ascii").strip()
     except OSError as error:
         raise ConfigError(f"{folder / 'data' / 'owner_token'}: cannot be read: {error.strerror}; run this as the hub's own user") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{folder / 'data' / 'owner_token'}: holds no token; 'ohmstead token --new' makes one") from None
     return Remote(holder.url, token)
 
 

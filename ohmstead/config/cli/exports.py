@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,6 +12,7 @@ import click
 
 from ohmstead.config.cli import output
 from ohmstead.config.cli.output import as_json
+from ohmstead.core.errors import ConfigError
 
 FORMATS = ("csv", "xlsx", "json", "parquet")
 _SPAN = (
@@ -96,14 +97,17 @@ def _by_name(file: Path | None) -> str | None:
 
 
 def _into(file: Path, pieces: Any) -> int:
-    """Write them beside the file and put that in its place once it is whole."""
+    """Write them beside the file and put that in its place once it is whole. ConfigError when it cannot be."""
     draft = file.with_name(f".{file.name}.new")
     try:
         with draft.open("wb") as out:
             written = _pour(out, pieces)
         draft.replace(file)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written: {error.strerror}; choose another place with -o") from None
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
     return written
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,8 +11,10 @@ import click
 
 from ohmstead.config.cli import output
 from ohmstead.config.cli.output import as_json
+from ohmstead.core.errors import Invalid
 
 F = TypeVar("F", bound=Callable[..., Any])
+PAGE, MOST = 10_000, 100_000  # intervals that are asked for at once, and shown in all
 RESOLUTIONS = ("slot", "hour", "day", "month", "year")
 DAY = "DAY|INSTANT"
 
@@ -176,7 +179,10 @@ def intervals(config: Path, /, meter_point: str, resolution: str, layers: bool, 
 
     query = {**_given(span), "resolution": resolution} | ({"layers": "true"} if layers else {})
     with opened(config) as api:
-        output.data(list(api.listing(f"/meter-points/{meter_point}/intervals", query)), json_, _show_intervals)
+        found = list(islice(api.listing(f"/meter-points/{meter_point}/intervals", {**query, "limit": PAGE}), MOST + 1))
+    if len(found) > MOST:
+        raise Invalid(f"these are more than {MOST:,}: ask for a shorter span, for a longer --resolution, or for a file by ohmstead export")
+    output.data(found, json_, _show_intervals)
 
 
 def _show_intervals(found: list[dict[str, Any]]) -> None:

@@ -13,6 +13,7 @@ import click
 from ohmstead.config.cli import output
 from ohmstead.config.cli.files import pairs
 from ohmstead.config.cli.output import as_json
+from ohmstead.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from ohmstead.config.cli.api import Api
@@ -41,13 +42,16 @@ def reconcile(config: Path, /, invoice: str, file: Path | None, json_: bool, dry
         raise click.UsageError(f"{file}: expected a name that ends with {', '.join(FORMS)}")
     source = Path(invoice)
     if not source.is_file() and source.name != invoice:
-        raise click.UsageError(f"{source}: there is no such file")
+        raise click.UsageError(f"{source}: is a folder; give a file in it" if source.is_dir() else f"{source}: there is no such file")
     with opened(config) as api:
         targets = list(_of_file(api, config, source, given, more, dry_run)) if source.is_file() else [(invoice, None)]
         found = [_compared(api, *target) for target in targets]
         texts = [_letter(api, *target, "text" if file is None else FORMS[file.suffix.lower()]) for target in targets if not json_ or file]
     if file is not None:
-        file.write_text("".join(texts), encoding="utf-8")
+        try:
+            file.write_text("".join(texts), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{file}: cannot be written: {error.strerror}; choose another place with -o") from None
     output.data(found, json_, lambda _: click.echo("\n".join(texts) if file is None else f"wrote {file}"))
     if not all(each["agrees"] for each in found):
         raise click.exceptions.Exit(1)
@@ -78,7 +82,6 @@ def _keep(api: Api, body: dict[str, Any]) -> None:
 
 def _bodies(config: Path, source: Path, options: dict[str, str]) -> Iterator[dict[str, Any]]:
     from ohmstead.config.cli import readings as work
-    from ohmstead.core.errors import ConfigError
     from ohmstead.core.plugin import Into, InvoiceRow
 
     if source.suffix.lower() in (".yaml", ".yml"):
@@ -94,8 +97,6 @@ def _bodies(config: Path, source: Path, options: dict[str, str]) -> Iterator[dic
 
 def _yaml(source: Path) -> Iterator[dict[str, Any]]:
     from ohmstead.config.yaml_file import read_file
-    from ohmstead.core.errors import ConfigError
-
     document = read_file(source)
     if document.problems:
         raise ConfigError([str(problem) for problem in document.problems])

@@ -31,13 +31,18 @@ _LABELS = {"hour": "%Y-%m-%dT%H:%M%z", "day": "%Y-%m-%d", "month": "%Y-%m", "yea
 
 
 def slots(ledger: Ledger, points: Sequence[MeterPoint], start_ms: int, end_ms: int) -> Table:
-    """The slots that touch [start, end), meter point by meter point; kwh is empty where nothing is known, m3 for energy."""
+    """The slots that touch [start, end), meter point by meter point, from its first month of which anything is known to the last.
+
+    kwh is empty where nothing is known, and for volumes; m3 is, for energy.
+    """
 
     async def batches() -> AsyncIterator[list[Row]]:
         first, last = start_ms - start_ms % QUARTER_MS, end_ms + -end_ms % QUARTER_MS
         for point in points:
-            for begin in range(first, last, SLOTS_MS):
-                sheets = (await ledger.sheets([point.id], begin, min(begin + SLOTS_MS, last)))[point.id]
+            months = (await ledger.rollups([point.id], "month", first, last))[point.id]
+            low, high = (max(first, months[0].start_ms), min(last, months[-1].end_ms)) if months else (first, first)
+            for begin in range(low, high, SLOTS_MS):
+                sheets = (await ledger.sheets([point.id], begin, min(begin + SLOTS_MS, high)))[point.id]
                 yield await asyncio.to_thread(_slots, point, sheets)
 
     return Table("intervals", SLOTS, batches())

@@ -8,6 +8,7 @@ import voluptuous as vol
 
 from ohmstead.core import validate
 from ohmstead.core.clock import iso
+from ohmstead.core.errors import NotFound
 from ohmstead.core.route import Call, Reply, Route
 from ohmstead.plugins.ledger import layers, money
 from ohmstead.plugins.ledger.corrections import asked
@@ -80,7 +81,9 @@ class CorrectionRoutes:
 
 def _number(call: Call) -> int:
     text = call.path["number"]
-    return int(text) if text.isdecimal() and len(text) < 16 else 0  # numbers begin at 1: there is no correction 0
+    if not text.isdecimal() or len(text) > 15:
+        raise NotFound(f"there is no correction {text[:64]}")
+    return int(text)
 
 
 def shown(made: Correction) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import voluptuous as vol
 
 from ohmstead.core import validate
 from ohmstead.core.clock import iso
+from ohmstead.core.errors import NotFound
 from ohmstead.core.route import Call, Reply, Route
 from ohmstead.plugins.ledger import layers
 from ohmstead.plugins.ledger.corrections import asked
@@ -79,7 +80,9 @@ class FindingRoutes:
 
 def _number(call: Call) -> int:
     text = call.path["id"]
-    return int(text) if text.isdecimal() and len(text) < 10 else 0  # they begin at 1
+    if not text.isdecimal() or len(text) > 9:
+        raise NotFound(f"there is no finding {text[:64]}")
+    return int(text)
 
 
 def shown(finding: Finding) -> dict[str, Any]:
