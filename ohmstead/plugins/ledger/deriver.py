@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REST_S, LONGEST_REST_S = 1.0, 3.0  # between two rounds: readings that come meanwhile share the next
-TURN_S = 0.3  # of the writer's time that a portion takes, more or less: what people wait for waits meanwhile
+TURN_S = 0.2  # of the writer's time that a portion takes, more or less: what people wait for waits meanwhile
+ALONE_S = 0.8  # the same when readings come in faster than they can be derived beside that: fewer, larger portions cost less
 SHARE = 3  # so many times as long as a round took it rests, as long as that is not too long
 ARCHIVED = 10  # tracks of a portion whose readings are archived
 
@@ -165,7 +166,7 @@ class Deriver:
             portion = await self._derive(conn, after)
         if portion is None:
             return None, ()
-        return portion.reached(after), await self._storage.write(lambda tx: self._timed(tx, portion, time.perf_counter()))
+        return portion.reached(after), await self._storage.write(lambda tx: self._timed(tx, portion, time.perf_counter(), TURN_S))
 
     async def _alone(self, after: int) -> tuple[int | None, Touched]:
         """The same in the writer's time: readings wait, and those who send them are slowed to what can be derived.
@@ -175,7 +176,7 @@ class Deriver:
 
         async def work(tx: AsyncConnection) -> tuple[int | None, Touched]:
             began, portion = time.perf_counter(), await self._derive(tx, after)
-            return (None, ()) if portion is None else (portion.reached(after), await self._timed(tx, portion, began))
+            return (None, ()) if portion is None else (portion.reached(after), await self._timed(tx, portion, began, ALONE_S))
 
         done: tuple[int | None, Touched] = await self._storage.write(work)
         return done
@@ -302,10 +303,10 @@ class Deriver:
         rows, span = await self.readings.periods(conn, job.track, changes, (job.dirty[0][0], job.dirty[-1][1]))
         return await asyncio.to_thread(deltas, job.track, self.grid, rows, span)
 
-    async def _timed(self, tx: AsyncConnection, portion: Portion, began: float) -> Touched:
-        """Write it; the next one takes as many tracks as fit into the writer's time."""
+    async def _timed(self, tx: AsyncConnection, portion: Portion, began: float, turn_s: float) -> Touched:
+        """Write it; the next one takes as many tracks as fit into that much of the writer's time."""
         touched = await self._write(tx, portion)
-        self._agenda.narrow(int(len(portion.due) * TURN_S / (time.perf_counter() - began)))
+        self._agenda.narrow(int(len(portion.due) * turn_s / (time.perf_counter() - began)))
         return touched
 
     async def _write(self, tx: AsyncConnection, portion: Portion) -> Touched:
