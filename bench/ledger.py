@@ -21,9 +21,9 @@ from ohmstead.core.model import Series
 from ohmstead.core.supervise import Task
 from ohmstead.plugins.devices.registry import Devices
 from ohmstead.plugins.devices.tables import TABLES as DEVICES
-from ohmstead.plugins.ledger.bindings import Binding, Part, Term
 from ohmstead.plugins.ledger.ledger import Ledger
-from ohmstead.plugins.ledger.points import MeterPoint, Role
+from ohmstead.plugins.ledger.points.bindings import Binding, Part, Term
+from ohmstead.plugins.ledger.points.points import MeterPoint, Role
 from ohmstead.plugins.ledger.tables import TABLES as LEDGER
 from ohmstead.plugins.storage.storage import Storage
 

@@ -16,7 +16,7 @@ from ohmstead.plugins.billing.tables import TABLES as BILLING
 from ohmstead.plugins.devices.tables import TABLES as DEVICES
 from ohmstead.plugins.jobs.tables import TABLES as JOBS
 from ohmstead.plugins.ledger.ledger import Ledger
-from ohmstead.plugins.ledger.points import Role
+from ohmstead.plugins.ledger.points.points import Role
 from ohmstead.plugins.tariffs.plugin import KINDS
 from ohmstead.plugins.tariffs.prices.book import PriceBook
 from ohmstead.plugins.tariffs.prices.tables import TABLES as PRICES

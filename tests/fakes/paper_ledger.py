@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ohmstead.plugins.devices.locations import Locations
 from ohmstead.plugins.ledger.corrections.correction import Correction
-from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints, Role
+from ohmstead.plugins.ledger.points.points import MeterPoint, MeterPoints, Role
 from ohmstead.plugins.ledger.rollups import Rollup
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
 

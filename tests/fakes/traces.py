@@ -31,12 +31,12 @@ import yaml
 
 from ohmstead.core.clock import to_ms
 from ohmstead.core.quantity import Kind, Quantities
-from ohmstead.plugins.ledger.bindings import SINCE_EVER, Binding, Part, Resets, Term
 from ohmstead.plugins.ledger.derive import delta
 from ohmstead.plugins.ledger.derive.rules import Rules
 from ohmstead.plugins.ledger.derive.state import Verdict
 from ohmstead.plugins.ledger.derive.walk import begin
 from ohmstead.plugins.ledger.layers import add, join, resolve
+from ohmstead.plugins.ledger.points.bindings import SINCE_EVER, Binding, Part, Resets, Term
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
 from ohmstead.plugins.ledger.slots import DAY_MS, Grid
 

@@ -15,7 +15,7 @@ from ohmstead.core.clock import from_ms
 from ohmstead.core.plugin import PeriodRow
 from ohmstead.plugins.billing.contract import Contract
 from ohmstead.plugins.billing.cycle import Cycle, Moment
-from ohmstead.plugins.ledger.points import MeterPoint, Role
+from ohmstead.plugins.ledger.points.points import MeterPoint, Role
 from ohmstead.plugins.ledger.sheet import Layer
 from ohmstead.plugins.tariffs.tariff import Tariff
 from tests.fakes import traces

@@ -10,8 +10,8 @@ import pytest
 
 from ohmstead.core.clock import iso
 from ohmstead.core.plugin import PeriodRow
-from ohmstead.plugins.ledger.bindings import SINCE_EVER, Binding, plain
 from ohmstead.plugins.ledger.layers import kwh, quality
+from ohmstead.plugins.ledger.points.bindings import SINCE_EVER, Binding, plain
 from ohmstead.plugins.ledger.sheet import Layer
 from ohmstead.plugins.ledger.slots import DAY_MS
 from tests.fakes import traces

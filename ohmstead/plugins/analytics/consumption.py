@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ohmstead.plugins.ledger.points import LOADS, MeterPoint, MeterPoints, Role
+from ohmstead.plugins.ledger.points.points import LOADS, MeterPoint, MeterPoints, Role
 from ohmstead.plugins.ledger.rollups import QUARTER_MS
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import local

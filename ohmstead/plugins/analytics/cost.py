@@ -15,7 +15,7 @@ from ohmstead.plugins.billing.allocation import allocate, slot_costs
 from ohmstead.plugins.billing.contract import Contract
 from ohmstead.plugins.billing.cycle import Period
 from ohmstead.plugins.billing.premises import premises
-from ohmstead.plugins.ledger.points import MeterPoints, Role
+from ohmstead.plugins.ledger.points.points import MeterPoints, Role
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import DEFAULT_MS
 from ohmstead.plugins.tariffs.lines import Unpriced

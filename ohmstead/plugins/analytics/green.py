@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from ohmstead.plugins.analytics.carbon import Carbon, Intensity
 from ohmstead.plugins.analytics.flows import Flows, Slot
 from ohmstead.plugins.analytics.sources import Sources, Toggled
-from ohmstead.plugins.ledger.points import MeterPoints, Role
+from ohmstead.plugins.ledger.points.points import MeterPoints, Role
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import local
 

@@ -17,7 +17,7 @@ from ohmstead.plugins.ledger.slots import DAY_MS, DEFAULT_MS, midnight
 if TYPE_CHECKING:
     from ohmstead.core.hub import Hub
     from ohmstead.plugins.analytics.green import Green
-    from ohmstead.plugins.ledger.points import MeterPoints
+    from ohmstead.plugins.ledger.points.points import MeterPoints
 
 KIND = "GREEN_ENERGY_UPDATE"
 REST_S = 10.0  # between two rounds

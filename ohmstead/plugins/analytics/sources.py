@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 from ohmstead.core import validate
 from ohmstead.core.errors import NotFound
 from ohmstead.plugins.analytics.tables import toggles
-from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints, Role
+from ohmstead.plugins.ledger.points.points import MeterPoint, MeterPoints, Role
 from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ohmstead.plugins.billing.contract import Contract, contract, tariffs_of
 from ohmstead.plugins.billing.schemas import CONTRACT
 from ohmstead.plugins.billing.tables import contracts as table
 from ohmstead.plugins.devices.locations import HOME, Locations
-from ohmstead.plugins.ledger.points import MeterPoints, Role
+from ohmstead.plugins.ledger.points.points import MeterPoints, Role
 from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.storage import Storage
 from ohmstead.plugins.tariffs.registry import Tariffs

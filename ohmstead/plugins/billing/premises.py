@@ -12,7 +12,7 @@ from ohmstead.plugins.billing.bill import Bill
 from ohmstead.plugins.billing.contract import Contract
 from ohmstead.plugins.billing.cycle import Period
 from ohmstead.plugins.billing.supply import Sheets, Slots, Supply
-from ohmstead.plugins.ledger.points import LOADS, SIGNS, MeterPoints, Role
+from ohmstead.plugins.ledger.points.points import LOADS, SIGNS, MeterPoints, Role
 from ohmstead.plugins.ledger.sheet import Sheet
 
 

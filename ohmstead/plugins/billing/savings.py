@@ -15,7 +15,7 @@ from ohmstead.plugins.billing.biller import Biller, made
 from ohmstead.plugins.billing.bills import SLOT_MS
 from ohmstead.plugins.billing.premises import Premises, premises, supplied
 from ohmstead.plugins.billing.supply import Slots
-from ohmstead.plugins.ledger.points import Role
+from ohmstead.plugins.ledger.points.points import Role
 from ohmstead.plugins.tariffs.curve import slot_prices
 from ohmstead.plugins.tariffs.money import minor_unit, rounded
 from ohmstead.plugins.tariffs.tariff import Tariff

@@ -22,7 +22,7 @@ from ohmstead.plugins.billing.savings import Savings
 from ohmstead.plugins.billing.supply import Slots
 from ohmstead.plugins.billing.what_if import WhatIf
 from ohmstead.plugins.ledger.moments import instant_ms, moment
-from ohmstead.plugins.ledger.points import Role
+from ohmstead.plugins.ledger.points.points import Role
 from ohmstead.plugins.tariffs.money import minor_unit
 
 UNMETERED = "unmetered"

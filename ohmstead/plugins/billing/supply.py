@@ -10,7 +10,7 @@ import msgspec
 
 from ohmstead.plugins.billing.contract import Contract
 from ohmstead.plugins.billing.cycle import Period
-from ohmstead.plugins.ledger.points import MeterPoints
+from ohmstead.plugins.ledger.points.points import MeterPoints
 from ohmstead.plugins.ledger.rollups import Rollup
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.tariffs.prices.book import PriceBook

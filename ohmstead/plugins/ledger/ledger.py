@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 from ohmstead.core.clock import EARLIEST_MS
 from ohmstead.core.errors import Invalid
 from ohmstead.plugins.ledger.archive.archive import Archive
-from ohmstead.plugins.ledger.automatic import Automatic
 from ohmstead.plugins.ledger.corrections.corrections import Corrections
-from ohmstead.plugins.ledger.deriver import Deriver
+from ohmstead.plugins.ledger.engine.deriver import Deriver
+from ohmstead.plugins.ledger.engine.reading import Reading
+from ohmstead.plugins.ledger.engine.verify import Verifier
 from ohmstead.plugins.ledger.findings.findings import Findings
-from ohmstead.plugins.ledger.imports import Imports
+from ohmstead.plugins.ledger.imports.imports import Imports
 from ohmstead.plugins.ledger.marks import Marks
-from ohmstead.plugins.ledger.points import MeterPoints
-from ohmstead.plugins.ledger.reading import Reading
-from ohmstead.plugins.ledger.registrar import Registrar
+from ohmstead.plugins.ledger.points.automatic import Automatic
+from ohmstead.plugins.ledger.points.points import MeterPoints
+from ohmstead.plugins.ledger.points.registrar import Registrar
 from ohmstead.plugins.ledger.rollups import RESOLUTIONS, Rollup
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
 from ohmstead.plugins.ledger.slots import Grid
-from ohmstead.plugins.ledger.verify import Verifier
 from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert
 
 from ohmstead.core.model import Row
-from ohmstead.plugins.ledger.registers import beside
+from ohmstead.plugins.ledger.points.registers import beside
 from ohmstead.plugins.ledger.tables import point_marks
 from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.group import Group

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 from ohmstead.core.plugin import Job, Section, Tables, hookimpl
 from ohmstead.core.route import Route
 from ohmstead.core.validate import slug
-from ohmstead.plugins.ledger import verify_routes
-from ohmstead.plugins.ledger.configured import Configured
 from ohmstead.plugins.ledger.corrections.routes import CorrectionRoutes
+from ohmstead.plugins.ledger.engine import verify_routes
+from ohmstead.plugins.ledger.engine.status_routes import StatusRoutes
 from ohmstead.plugins.ledger.findings.routes import FindingRoutes
-from ohmstead.plugins.ledger.import_routes import ImportRoutes
+from ohmstead.plugins.ledger.imports.routes import ImportRoutes
 from ohmstead.plugins.ledger.interval_routes import IntervalRoutes
-from ohmstead.plugins.ledger.moves import Moves
-from ohmstead.plugins.ledger.point_routes import PointRoutes
+from ohmstead.plugins.ledger.points.configured import Configured
+from ohmstead.plugins.ledger.points.moves import Moves
+from ohmstead.plugins.ledger.points.routes import PointRoutes
 from ohmstead.plugins.ledger.schemas import LEDGER, Shapes
 from ohmstead.plugins.ledger.slot_lengths import SlotLengths
-from ohmstead.plugins.ledger.status_routes import StatusRoutes
 from ohmstead.plugins.ledger.tables import TABLES
 from ohmstead.plugins.storage.storage import Storage
 

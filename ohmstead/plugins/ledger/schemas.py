@@ -11,10 +11,10 @@ import voluptuous as vol
 
 from ohmstead.core import validate
 from ohmstead.core.quantity import Kind, Quantities
-from ohmstead.plugins.ledger.bindings import LONGEST_GAP_MS, MILLIONTHS, SINCE_EVER, Binding, Part, Resets, Term
 from ohmstead.plugins.ledger.derive.rules import SCALES
 from ohmstead.plugins.ledger.moments import decimal, instant_ms, moment
-from ohmstead.plugins.ledger.points import BY_PEOPLE
+from ohmstead.plugins.ledger.points.bindings import LONGEST_GAP_MS, MILLIONTHS, SINCE_EVER, Binding, Part, Resets, Term
+from ohmstead.plugins.ledger.points.points import BY_PEOPLE
 
 LARGEST = "1000000000000"  # of a register or a modulus, in the register's own unit
 MOST_TERMS = 32

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select
 
 from ohmstead.core.clock import EARLIEST_MS
-from ohmstead.plugins.ledger.registrar import Registrar
+from ohmstead.plugins.ledger.points.registrar import Registrar
 from ohmstead.plugins.ledger.slots import DAY_MS, DEFAULT_MS, MINUTE_MS
 from ohmstead.plugins.ledger.tables import layer_days, slot_lengths, track_days
 from ohmstead.plugins.storage.connection import AsyncConnection

@@ -3,7 +3,7 @@
 What people say is kept in rows that are never changed in substance: meter points, bindings, imports, corrections. What
 is derived from it and from the readings — tracks, layers, rollups, findings — can be thrown away and comes back the
 same. Rows below a meter point, a binding or an import carry its tenant through it. `day` counts UTC days since 1970.
-Columns of slots are little-endian arrays, see days.py.
+Columns of slots are little-endian arrays, see engine/days.py.
 """
 
 from __future__ import annotations

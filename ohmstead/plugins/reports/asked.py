@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ohmstead.plugins.billing.bills import Bills
     from ohmstead.plugins.devices.registry import Devices
     from ohmstead.plugins.ledger.ledger import Ledger
-    from ohmstead.plugins.ledger.points import MeterPoint
+    from ohmstead.plugins.ledger.points.points import MeterPoint
     from ohmstead.plugins.storage.history import History
 
 WHAT = ("readings", "intervals", "rollups", "bill")

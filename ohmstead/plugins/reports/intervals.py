@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from ohmstead.core.clock import from_ms
 from ohmstead.plugins.ledger.layers import quality
 from ohmstead.plugins.ledger.ledger import Ledger
-from ohmstead.plugins.ledger.points import MeterPoint
+from ohmstead.plugins.ledger.points.points import MeterPoint
 from ohmstead.plugins.ledger.rollups import Rollup
 from ohmstead.plugins.ledger.sheet import Layer, Sheet
 from ohmstead.plugins.reports.table import Column, Kind, Row, Table

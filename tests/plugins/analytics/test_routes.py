@@ -14,7 +14,7 @@ from ohmstead.core.events import Announced
 from ohmstead.core.model import Device
 from ohmstead.plugins.devices.locations import Location
 from ohmstead.plugins.ledger.events import LedgerChanged
-from ohmstead.plugins.ledger.points import MeterPoint, Role
+from ohmstead.plugins.ledger.points.points import MeterPoint, Role
 from tests.fakes.analysed_house import AnalysedHouse, at
 from tests.fakes.house import until
 

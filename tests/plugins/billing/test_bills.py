@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ohmstead.core.errors import Conflict, Invalid, NotFound
-from ohmstead.plugins.ledger.points import Role
+from ohmstead.plugins.ledger.points.points import Role
 from tests.fakes.billed_house import BilledHouse, at
 
 FLAT = {"type": "flat", "name": "energy", "price": "0.2517"}

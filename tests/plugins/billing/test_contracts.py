@@ -9,7 +9,7 @@ import voluptuous as vol
 
 from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.plugins.billing.schemas import CONTRACT
-from ohmstead.plugins.ledger.points import Role
+from ohmstead.plugins.ledger.points.points import Role
 from tests.fakes.billed_house import BilledHouse
 
 FLAT = {"type": "flat", "price": "0.30"}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ohmstead.core.clock import from_ms
 from ohmstead.core.errors import Conflict, Invalid, NotFound
 from ohmstead.plugins.billing.allocation import allocate, printed
-from ohmstead.plugins.ledger.points import Role
+from ohmstead.plugins.ledger.points.points import Role
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.valuer import Changed
 from tests.fakes.billed_house import BilledHouse, at

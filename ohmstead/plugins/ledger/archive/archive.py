@@ -26,8 +26,8 @@ from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.retention import CHUNK, Leaving
 
 if TYPE_CHECKING:
-    from ohmstead.plugins.ledger.deriver import Deriver
-    from ohmstead.plugins.ledger.points import MeterPoints
+    from ohmstead.plugins.ledger.engine.deriver import Deriver
+    from ohmstead.plugins.ledger.points.points import MeterPoints
     from ohmstead.plugins.storage.storage import Storage
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ FOLDER = "archive/readings"  # below the data folder
 NEVER = -(1 << 62)
 
 Span = tuple[int, int]
-Rows = list[tuple[int, float | Fraction]]  # as ledger/readings.py has them
+Rows = list[tuple[int, float | Fraction]]  # as engine/readings.py has them
 
 
 class Lost(Unavailable):

@@ -13,7 +13,6 @@ from ohmstead.core import validate
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Invalid
 from ohmstead.plugins.ledger import layers
-from ohmstead.plugins.ledger.bindings import MILLIONTHS, plain
 from ohmstead.plugins.ledger.corrections.changes import (
     AnyChange,
     Confirm,
@@ -27,6 +26,7 @@ from ohmstead.plugins.ledger.corrections.changes import (
     Void,
 )  # fmt: skip
 from ohmstead.plugins.ledger.moments import Moment, decimal, moment
+from ohmstead.plugins.ledger.points.bindings import MILLIONTHS, plain
 
 MOST = "1000000000"  # kWh or m³ of one correction
 MOST_INSTANTS = 1000

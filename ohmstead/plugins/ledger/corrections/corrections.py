@@ -26,7 +26,7 @@ from ohmstead.plugins.ledger.corrections.stored import check_readings, suspect
 from ohmstead.plugins.ledger.events import CorrectionApplied, CorrectionUndone
 from ohmstead.plugins.ledger.marks import Marks
 from ohmstead.plugins.ledger.moments import instant_ms
-from ohmstead.plugins.ledger.points import MeterPoints
+from ohmstead.plugins.ledger.points.points import MeterPoints
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import Grid
 from ohmstead.plugins.ledger.valuer import Changed, Valuer

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from zoneinfo import ZoneInfo
 
 from ohmstead.core.clock import EARLIEST_MS, LATEST_MS
-from ohmstead.plugins.ledger.bindings import Binding
 from ohmstead.plugins.ledger.corrections.amend import touched
 from ohmstead.plugins.ledger.corrections.changes import AnyChange, OfReadings, Replace
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.marks import Marks, Reach
-from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints
+from ohmstead.plugins.ledger.points.bindings import Binding
+from ohmstead.plugins.ledger.points.points import MeterPoint, MeterPoints
 from ohmstead.plugins.ledger.slots import local
 from ohmstead.plugins.storage.connection import AsyncConnection
 

@@ -15,7 +15,7 @@ from ohmstead.plugins.ledger.corrections import asked
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.corrections.corrections import Corrections
 from ohmstead.plugins.ledger.corrections.effect import Effect, Reached
-from ohmstead.plugins.ledger.point_routes import DRY
+from ohmstead.plugins.ledger.points.routes import DRY
 from ohmstead.plugins.ledger.valuer import Worth
 
 SIGNED: dict[Any, Any] = {

@@ -9,11 +9,11 @@ from sqlalchemy import select
 from ohmstead.core.clock import iso
 from ohmstead.core.errors import Invalid
 from ohmstead.plugins.ledger.archive.vault import Rows, Vault
-from ohmstead.plugins.ledger.bindings import Binding
 from ohmstead.plugins.ledger.corrections import refusals
 from ohmstead.plugins.ledger.corrections.amend import amend, amend_deltas, source, touched
 from ohmstead.plugins.ledger.corrections.asked import Step
 from ohmstead.plugins.ledger.corrections.changes import OfReadings, ReadingChange, Shift
+from ohmstead.plugins.ledger.points.bindings import Binding
 from ohmstead.plugins.ledger.tables import verdicts
 from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.tables import deltas, readings, series

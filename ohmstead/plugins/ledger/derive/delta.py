@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from ohmstead.plugins.ledger.bindings import Part
 from ohmstead.plugins.ledger.derive.counter import SURE
 from ohmstead.plugins.ledger.derive.register import integers
 from ohmstead.plugins.ledger.derive.rules import Rules
 from ohmstead.plugins.ledger.derive.state import Verdict
 from ohmstead.plugins.ledger.derive.tally import place
+from ohmstead.plugins.ledger.points.bindings import Part
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import DEFAULT_MS, HOUR_MS, Grid
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from ohmstead.plugins.ledger.bindings import Part
 from ohmstead.plugins.ledger.derive.register import integers
 from ohmstead.plugins.ledger.derive.rules import Rules
 from ohmstead.plugins.ledger.derive.state import State, Verdict
 from ohmstead.plugins.ledger.derive.tally import Quality, Tally, half_even
+from ohmstead.plugins.ledger.points.bindings import Part
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import DAY_MS, HOUR_MS, Grid
 

@@ -9,7 +9,7 @@ import msgspec
 
 from ohmstead.core.errors import Unsupported
 from ohmstead.core.quantity import Kind
-from ohmstead.plugins.ledger.bindings import Binding, Part, Resets, Term
+from ohmstead.plugins.ledger.points.bindings import Binding, Part, Resets, Term
 
 # Canonical unit -> integers that one of it makes: mWh, mL, mvarh; mW, mL/h, mvar. A count becomes kWh by its factor.
 SCALES: Mapping[str, int] = {"kWh": 10**6, "kvarh": 10**6, "m³": 10**6, "m³/h": 10**6, "": 10**6, "W": 10**3, "var": 10**3}

@@ -27,12 +27,12 @@ from typing import Protocol
 
 from ohmstead.core.errors import Unsupported
 from ohmstead.core.quantity import Kind
-from ohmstead.plugins.ledger.bindings import Part
 from ohmstead.plugins.ledger.derive.counter import CounterWalk
 from ohmstead.plugins.ledger.derive.gauge import GaugeWalk
 from ohmstead.plugins.ledger.derive.net import NetWalk
 from ohmstead.plugins.ledger.derive.rules import Rules
 from ohmstead.plugins.ledger.derive.state import State, Verdict
+from ohmstead.plugins.ledger.points.bindings import Part
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import Grid
 

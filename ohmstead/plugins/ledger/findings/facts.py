@@ -8,13 +8,13 @@ from contextlib import suppress
 from sqlalchemy import func, select
 
 from ohmstead.plugins.ledger.archive.vault import Lost, Vault
-from ohmstead.plugins.ledger.bindings import Binding
 from ohmstead.plugins.ledger.corrections.amend import amend, source
 from ohmstead.plugins.ledger.corrections.book import Book
-from ohmstead.plugins.ledger.findings.imports import LEAST_MWH, Brought, Clash
+from ohmstead.plugins.ledger.findings.imports import LEAST_MWH, Brought
 from ohmstead.plugins.ledger.findings.registers import Odd
 from ohmstead.plugins.ledger.findings.signals import DayStat, Readings, stat
-from ohmstead.plugins.ledger.import_book import ImportBook
+from ohmstead.plugins.ledger.imports.book import Clash, ImportBook
+from ohmstead.plugins.ledger.points.bindings import Binding
 from ohmstead.plugins.ledger.sheet import Layer
 from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.ledger.tables import imports, meter_points, verdicts

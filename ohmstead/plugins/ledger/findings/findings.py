@@ -20,16 +20,16 @@ from ohmstead.plugins.ledger.findings.facts import Facts, spans
 from ohmstead.plugins.ledger.findings.finding import Correct, Finding, Found, Looked, Swap, Undo, merged
 from ohmstead.plugins.ledger.findings.inspector import Inspector
 from ohmstead.plugins.ledger.findings.worth import worth
+from ohmstead.plugins.ledger.points.swap import swapped
 from ohmstead.plugins.ledger.slots import DAY_MS
-from ohmstead.plugins.ledger.swap import swapped
 from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.core.bus import Bus
     from ohmstead.core.clock import Clock
     from ohmstead.core.supervise import Task
-    from ohmstead.plugins.ledger.points import MeterPoints
-    from ohmstead.plugins.ledger.registrar import Registrar
+    from ohmstead.plugins.ledger.points.points import MeterPoints
+    from ohmstead.plugins.ledger.points.registrar import Registrar
     from ohmstead.plugins.storage.storage import Storage
 
 QUIET_S = 300.0  # changes are looked at together, so often

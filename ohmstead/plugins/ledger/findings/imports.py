@@ -10,6 +10,7 @@ from ohmstead.core.clock import iso
 from ohmstead.plugins.ledger.corrections.asked import kwh
 from ohmstead.plugins.ledger.corrections.correction import Correction
 from ohmstead.plugins.ledger.findings.finding import Cause, Found, Undo
+from ohmstead.plugins.ledger.imports.book import Clash
 
 LEAST_MWH = 1_000  # imports may differ by 1 Wh in all: they were rounded
 
@@ -22,17 +23,6 @@ class Brought(msgspec.Struct, frozen=True):
     recorded_ms: int
     start_ms: int
     end_ms: int
-
-
-class Clash(msgspec.Struct, frozen=True):
-    """Two imports of one layer that say different things of the same periods, from the first to the last of those."""
-
-    earlier: int
-    later: int
-    start_ms: int
-    end_ms: int
-    count: int
-    mwh: int  # the sum of the differences, each without its sign
 
 
 def clashes(found: Sequence[Clash]) -> list[Found]:

@@ -15,14 +15,14 @@ from ohmstead.plugins.ledger.findings import gaps, imports, registers, signals, 
 from ohmstead.plugins.ledger.findings.facts import Facts
 from ohmstead.plugins.ledger.findings.finding import Found, Looked, month_span
 from ohmstead.plugins.ledger.findings.registers import House
-from ohmstead.plugins.ledger.points import LOADS, SIGNS, Role
+from ohmstead.plugins.ledger.points.points import LOADS, SIGNS, Role
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
-    from ohmstead.plugins.ledger.bindings import Binding, Term
-    from ohmstead.plugins.ledger.points import MeterPoint, MeterPoints
+    from ohmstead.plugins.ledger.points.bindings import Binding, Term
+    from ohmstead.plugins.ledger.points.points import MeterPoint, MeterPoints
 
 FARTHEST_MS = 400 * DAY_MS  # how far the beginning of a gap is looked for
 ONE_WAY = LOADS | {Role.PV}  # what never goes the other way

@@ -9,10 +9,10 @@ from itertools import groupby
 import msgspec
 
 from ohmstead.core.clock import iso
-from ohmstead.plugins.ledger.bindings import MILLIONTHS, Binding, Resets, Term, plain
 from ohmstead.plugins.ledger.corrections.asked import kwh
 from ohmstead.plugins.ledger.corrections.changes import Confirm, ReadingScale, Void
 from ohmstead.plugins.ledger.findings.finding import Cause, Correct, Found, Remedy, Swap, month
+from ohmstead.plugins.ledger.points.bindings import MILLIONTHS, Binding, Resets, Term, plain
 from ohmstead.plugins.ledger.slots import HOUR_MS, Grid
 
 WINDOW_MS = HOUR_MS  # the glitch window: after it a verdict is told

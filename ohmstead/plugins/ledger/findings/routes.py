@@ -15,7 +15,7 @@ from ohmstead.plugins.ledger.corrections import asked
 from ohmstead.plugins.ledger.corrections.routes import effect
 from ohmstead.plugins.ledger.findings.finding import Cause, Correct, Finding, Remedy, Swap
 from ohmstead.plugins.ledger.findings.findings import Findings
-from ohmstead.plugins.ledger.point_routes import DRY
+from ohmstead.plugins.ledger.points.routes import DRY
 
 LIST: dict[Any, Any] = {
     vol.Optional("meter_point", description="only of this meter point"): validate.slug,

@@ -28,7 +28,7 @@ from ohmstead.plugins.storage.connection import AsyncConnection
 
 if TYPE_CHECKING:
     from ohmstead.plugins.devices.registry import Devices
-    from ohmstead.plugins.ledger.points import MeterPoints
+    from ohmstead.plugins.ledger.points.points import MeterPoints
     from ohmstead.plugins.people.people import People
     from ohmstead.plugins.storage.storage import Storage
 

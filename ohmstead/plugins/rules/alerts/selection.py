@@ -11,7 +11,7 @@ from ohmstead.plugins.rules.alerts.rule import Rule
 if TYPE_CHECKING:
     from ohmstead.plugins.devices.entry import Entry
     from ohmstead.plugins.devices.registry import Devices
-    from ohmstead.plugins.ledger.points import MeterPoints
+    from ohmstead.plugins.ledger.points.points import MeterPoints
 
 
 class Selection:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ohmstead.core.errors import Invalid, NotFound
-from ohmstead.plugins.ledger.points import LOADS, Role
+from ohmstead.plugins.ledger.points.points import LOADS, Role
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.rules.backtest.money import Money, Prices
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 from ohmstead.core.quantity import Kind
-from ohmstead.plugins.ledger.bindings import Part
 from ohmstead.plugins.ledger.derive.delta import Period, derive, settle, share, steps
 from ohmstead.plugins.ledger.derive.rules import Rules
+from ohmstead.plugins.ledger.points.bindings import Part
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import HOUR_MS, Grid
 

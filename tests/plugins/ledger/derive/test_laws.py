@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ohmstead.core.quantity import Kind
-from ohmstead.plugins.ledger.bindings import Part
 from ohmstead.plugins.ledger.derive.delta import Period, settle, share
 from ohmstead.plugins.ledger.derive.register import exact, integers
 from ohmstead.plugins.ledger.derive.rules import Rules
 from ohmstead.plugins.ledger.derive.state import State
 from ohmstead.plugins.ledger.derive.walk import begin
+from ohmstead.plugins.ledger.points.bindings import Part
 from ohmstead.plugins.ledger.sheet import Sheet
 from ohmstead.plugins.ledger.slots import DAY_MS, HOUR_MS, Grid
 from tests.fakes.tracks import Track

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ohmstead.plugins.ledger.bindings import Binding, Resets, Term
 from ohmstead.plugins.ledger.corrections.changes import Confirm, ReadingScale, Void
 from ohmstead.plugins.ledger.findings.finding import Cause, Correct, Found, Swap
 from ohmstead.plugins.ledger.findings.registers import House, Odd, registers
+from ohmstead.plugins.ledger.points.bindings import Binding, Resets, Term
 from ohmstead.plugins.ledger.slots import Grid
 
 HOUR, KWH = 3_600_000, 1_000_000

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ohmstead.core.clock import EARLIEST_MS, ManualClock
 from ohmstead.core.model import DeviceInfo
-from ohmstead.plugins.ledger.bindings import Binding, Term
-from ohmstead.plugins.ledger.points import MeterPoint, Role
+from ohmstead.plugins.ledger.points.bindings import Binding, Term
+from ohmstead.plugins.ledger.points.points import MeterPoint, Role
 from tests.fakes.metered_house import MeteredHouse
 
 T0 = 1_772_323_200_000  # 2026-03-01T00:00:00Z

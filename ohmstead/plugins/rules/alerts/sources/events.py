@@ -13,7 +13,7 @@ from ohmstead.plugins.rules.alerts.fact import Fact
 from ohmstead.plugins.rules.alerts.rule import SYSTEM, Rule, own
 
 if TYPE_CHECKING:
-    from ohmstead.plugins.ledger.points import MeterPoints
+    from ohmstead.plugins.ledger.points.points import MeterPoints
 
 Subscribe = Callable[[Any, Callable[[Any], object]], object]
 

@@ -1,0 +1,1 @@
+"""What utilities and people state of a meter point: numbered, previewed, committed whole."""

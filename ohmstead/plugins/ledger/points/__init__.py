@@ -1,0 +1,1 @@
+"""Meter points: which there are, and what measures them from when to when."""
