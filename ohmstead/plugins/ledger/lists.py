@@ -23,10 +23,11 @@ def listed(engine_name: str, kinds: Sequence[str], rows: str = ":rows") -> str:
 
 def given(rows: Iterable[Sequence[int | str]]) -> dict[str, str]:
     """The parameter of `listed`."""
-    return {"rows": _written(rows)}
+    return {"rows": written(rows)}
 
 
-def _written(rows: Iterable[Sequence[int | str]]) -> str:
+def written(rows: Iterable[Sequence[int | str]]) -> str:
+    """The same as the text of a parameter."""
     return msgspec.json.encode(list(rows)).decode()
 
 
@@ -40,4 +41,4 @@ async def delete(
     if rows:
         keys = listed(reader.engine_name, ["bigint"] * len(columns), "$1")
         sql = f"DELETE FROM {table} WHERE {where} AND ({', '.join(columns)}) IN ({keys})"  # noqa: S608
-        await reader.fetch(tx, sql, _written(rows))
+        await reader.fetch(tx, sql, written(rows))

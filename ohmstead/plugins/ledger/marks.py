@@ -41,22 +41,26 @@ class Marks:
         self._storage = storage
         self._bound: frozenset[str] = frozenset()
         self._known: dict[int, bool] = {}  # series key -> whether it is bound; another one whenever that changes
-        self.round = 0  # of derivation: marks of those before it grow no more, but by a group that is being written
+        self._place = (0, 0)  # the round of derivation, and the series up to which it has come, in order of their keys
 
     async def join(self) -> Callable[[], None]:
         """Mark what readings touch, in their own transactions, until the returned function is called. Storage must be open."""
         [(last,)] = await self._storage.reader.rows("SELECT max(round) FROM ledger_marks")
-        self.round = (last or 0) + 1
+        self._place = (last or 0) + 1, 0
         columns = {"series_id": "int", "day": "int", "round": "int", "from_ms": "bigint", "generation": "int"}
         return self._storage.mark(Along("ledger_marks", columns, self.of, AGAIN))
 
     def begin(self) -> None:
-        """A round of derivation begins: what is stored from now on leaves marks of its own.
+        """A round of derivation begins with the first series."""
+        self._place = self._place[0] + 1, 0
+
+    def reached(self, series: int) -> None:
+        """All that is stored of the series up to this one is derived now: what comes later leaves marks for the next round.
 
         Else a series whose readings never cease would keep one mark for the whole day, and be derived again from where
-        that begins, round by round.
+        that begins, round by round. Call it while nothing is being written.
         """
-        self.round += 1
+        self._place = self._place[0], series
 
     def bind(self, addresses: Iterable[str]) -> None:
         """Have readings of these series, `device.quantity`, leave marks from now on.
@@ -71,23 +75,24 @@ class Marks:
 
     def of(self, group: Group) -> list[Mark]:
         """The marks that a group of readings leaves, by key. Runs in the writer's thread."""
-        found = _marks(group.rows, self._known, self._bound, self.round)
+        found = _marks(group.rows, self._known, self._bound, self._place)
         if not group.deltas:
             return found
         # A delta touches the day it begins in; two kinds of one series never meet, its key has one.
         spans = [Row(row.series, row.from_ms or row.at_ms, row.value) for row in group.deltas]
         spans.sort(key=lambda row: (row.series.key, row.at_ms))
-        return sorted(found + _marks(spans, self._known, self._bound, self.round))
+        return sorted(found + _marks(spans, self._known, self._bound, self._place))
 
     async def point(self, tx: AsyncConnection, key: int, start_ms: int, end_ms: int | None, reach: Reach) -> None:
         """Mark a span of the meter point with that key; `end_ms` None is to the end. In the transaction that changes it."""
         await tx.execute(insert(point_marks).values(point_id=key, start_ms=start_ms, end_ms=end_ms, reach=reach.value))
 
 
-def _marks(rows: Iterable[Row], known: dict[int, bool], bound: frozenset[str], round_: int) -> list[Mark]:
+def _marks(rows: Iterable[Row], known: dict[int, bool], bound: frozenset[str], place: tuple[int, int]) -> list[Mark]:
     """Of rows in order of series and time: each day of a bound series, with the first instant in it."""
     marks: list[Mark] = []
     series, ends_ms, wanted = None, 0, False
+    round_, reached = place
     for row in rows:
         if row.series is not series:
             series, key = row.series, row.series.key or 0
@@ -97,5 +102,5 @@ def _marks(rows: Iterable[Row], known: dict[int, bool], bound: frozenset[str], r
         if wanted and row.at_ms >= ends_ms:
             day = row.at_ms // DAY_MS
             ends_ms = (day + 1) * DAY_MS
-            marks.append((key, day, round_, row.at_ms, 1))
+            marks.append((key, day, round_ + (key <= reached), row.at_ms, 1))
     return marks

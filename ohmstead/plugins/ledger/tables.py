@@ -71,7 +71,7 @@ ledger_marks = Table(  # readings of a bound series that are stored and not yet 
     metadata,
     Column("series_id", Integer, primary_key=True),
     Column("day", Integer, primary_key=True),
-    Column("round", Integer, primary_key=True),  # of derivation, that was going on when they came
+    Column("round", Integer, primary_key=True),  # of derivation, in which they are due
     Column("from_ms", BigInteger, nullable=False),  # the earliest of them
     Column("generation", Integer, nullable=False),  # counts the groups that brought some
 )

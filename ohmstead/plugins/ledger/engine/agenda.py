@@ -116,9 +116,9 @@ class Agenda:
         """Take no more tracks next time than these, however little each has to do."""
         self.fit(min(self._width, tracks))
 
-    async def due(self, conn: AsyncConnection, round_: int, after: int = NO_SERIES) -> Due:
-        """The next portion, as one view of the database shows it; of marked series those behind `after`, marked before `round_`."""
-        readings = await self._reader.fetch(conn, _SERIES_MARKS, after, round_, MARKS)
+    async def due(self, conn: AsyncConnection, after: int = NO_SERIES) -> Due:
+        """The next portion, as one view of the database shows it; of marked series those behind `after`."""
+        readings = await self._reader.fetch(conn, _SERIES_MARKS, after, MARKS)
         if len(readings) == MARKS and readings[0][0] != readings[-1][0]:  # all marks of a series go together
             readings = [mark for mark in readings if mark[0] != readings[-1][0]]
         reasons = await self._reader.fetch(conn, _POINT_MARKS, REASONS)
@@ -208,8 +208,7 @@ def _grouped(tracks: Sequence[Track], by: str) -> dict[int, list[Track]]:
 
 
 _SERIES_MARKS = """
-    SELECT series_id, day, round, from_ms, generation FROM ledger_marks WHERE series_id > $1 AND round < $2
-    ORDER BY series_id, day LIMIT $3
+    SELECT series_id, day, round, from_ms, generation FROM ledger_marks WHERE series_id > $1 ORDER BY series_id, day LIMIT $2
 """
 _POINT_MARKS = "SELECT id, point_id, start_ms, end_ms, reach, binding_id, term FROM point_marks ORDER BY id LIMIT $1"
 _BINDINGS = f"SELECT {', '.join(BINDING)} FROM bindings WHERE tenant_id = $1 ORDER BY id"  # noqa: S608

@@ -46,10 +46,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REST_S, LONGEST_REST_S = 1.0, 3.0  # between two rounds: readings that come meanwhile share the next
+REST_S = 1.0  # between two rounds, at least: readings that come meanwhile share the next
+BEHIND_S = 6.0  # from a reading to its derivation, more or less
+LONG_S = 3.0  # a round that takes longer is behind; the longest rest while so many readings come that some wait to be stored
 TURN_S = 0.2  # of the writer's time that a portion takes, more or less: what people wait for waits meanwhile
 ALONE_S = 0.8  # the same when readings come in faster than they can be derived beside that: fewer, larger portions cost less
-SHARE = 3  # so many times as long as a round took it rests, as long as that is not too long
+SHARE = 6  # so many times as long as a round took it rests, as long as that is not too long
+CROWD = 20_000  # readings that wait to be stored: as many as a transaction takes
 ARCHIVED = 10  # tracks of a portion whose readings are archived
 
 Touched = Sequence[tuple[str, int, int]]
@@ -86,7 +89,7 @@ class Deriver:
         self.turn = asyncio.Lock()  # held from reading to commit, taken before the writer's transaction
         self._wake, self._hurry = asyncio.Event(), asyncio.Event()
         self._awaited: list[asyncio.Future[None]] = []  # who waits for the next round
-        self._behind = False  # readings come in faster than they can be derived beside that
+        self._behind = False  # a round takes longer than it may
 
     async def open(self) -> None:
         """Read how long slots are, and what is archived. Storage must be open."""
@@ -110,7 +113,7 @@ class Deriver:
                 self._hurry.clear()
                 took_s = await self._round()
                 task.up()
-                self._behind = took_s > LONGEST_REST_S
+                self._behind = took_s > LONG_S
                 await self._rest(took_s)
         finally:
             leave()
@@ -132,7 +135,7 @@ class Deriver:
         try:
             while (reached := await self.portion(after)) is not None:
                 after = reached
-                self._behind |= time.perf_counter() - began > LONGEST_REST_S
+                self._behind |= time.perf_counter() - began > LONG_S
         except BaseException:
             self._awaited += awaited
             raise
@@ -143,7 +146,8 @@ class Deriver:
 
     async def _rest(self, took_s: float) -> None:
         with suppress(TimeoutError):
-            await self._clock.timeout(self._hurry.wait(), min(max(REST_S, SHARE * took_s), LONGEST_REST_S))
+            most_s = LONG_S if self._storage.waiting >= CROWD else BEHIND_S - took_s
+            await self._clock.timeout(self._hurry.wait(), max(REST_S, min(SHARE * took_s, most_s)))
 
     async def portion(self, after: int = NO_SERIES) -> int | None:
         """Derive one portion: of what meter points are marked for, and of series behind `after`.
@@ -154,16 +158,22 @@ class Deriver:
             self._marks.begin()
         try:
             async with self.turn:
-                reached, touched = await (self._alone(after) if self._behind else self._beside(after))
+                reached, touched = await (self._alone(after) if self._crowded else self._beside(after))
         except Moved:
             return after
         self.tell(touched)
         return reached
 
+    @property
+    def _crowded(self) -> bool:
+        """Whether readings come in faster than they can be derived beside that; who waits for each answer never crowds."""
+        return self._behind and self._storage.waiting >= CROWD
+
     async def _beside(self, after: int) -> tuple[int | None, Touched]:
         """One portion, derived while readings are stored."""
         async with self._storage.snapshot() as conn:
-            portion = await self._derive(conn, after)
+            due: Due = await self._storage.write(lambda tx: self._due(conn, after))
+            portion = await self._derive(conn, due)
         if portion is None:
             return None, ()
         return portion.reached(after), await self._storage.write(lambda tx: self._timed(tx, portion, time.perf_counter(), TURN_S))
@@ -175,7 +185,7 @@ class Deriver:
         """
 
         async def work(tx: AsyncConnection) -> tuple[int | None, Touched]:
-            began, portion = time.perf_counter(), await self._derive(tx, after)
+            began, portion = time.perf_counter(), await self._derive(tx, await self._due(tx, after))
             return (None, ()) if portion is None else (portion.reached(after), await self._timed(tx, portion, began, ALONE_S))
 
         done: tuple[int | None, Touched] = await self._storage.write(work)
@@ -188,7 +198,7 @@ class Deriver:
         """
         touched: dict[str, list[Span]] = {}
         self._marks.begin()
-        while (portion := await self._derive(tx, NO_SERIES)) is not None:
+        while (portion := await self._derive(tx, await self._due(tx, NO_SERIES))) is not None:
             for slug, start_ms, end_ms in await self._write(tx, portion):
                 touched.setdefault(slug, []).append((start_ms, end_ms))
         return [(slug, *span) for slug, spans in touched.items() for span in merged(spans)]
@@ -216,8 +226,14 @@ class Deriver:
         if touched:
             self._bus.publish(LedgerChanged(tuple(touched)))
 
-    async def _derive(self, conn: AsyncConnection, after: int) -> Portion | None:
-        due = await self._agenda.due(conn, self._marks.round, after)
+    async def _due(self, conn: AsyncConnection, after: int) -> Due:
+        """What is due, at the first look of a connection, while the writer does nothing else."""
+        due = await self._agenda.due(conn, after)
+        if due.series_marks:
+            self._marks.reached(due.series_marks[-1][0])
+        return due
+
+    async def _derive(self, conn: AsyncConnection, due: Due) -> Portion | None:
         if not due:
             return None
         changes = await self._corrections.of_series(conn, {job.track.address for job in due.jobs}) if due.jobs else {}

@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from ohmstead.plugins.ledger.derive.state import State
 from ohmstead.plugins.ledger.engine.days import Day
-from ohmstead.plugins.ledger.engine.tracks import EVER, Derived, Head, Job, StoredDay, edges
-from ohmstead.plugins.ledger.lists import delete
+from ohmstead.plugins.ledger.engine.tracks import Derived, Head, Job, StoredDay, edges
+from ohmstead.plugins.ledger.lists import delete, listed, written
 from ohmstead.plugins.ledger.slots import DAY_MS
 from ohmstead.plugins.storage.connection import AsyncConnection
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ohmstead.plugins.storage.storage import Storage
 
 MOST = 1 << 30  # no limit
-MOST_DAYS = 1000  # that are deleted one by one
+LAST = 1 << 30  # a day behind all days
 LARGEST = (1 << 63) - 1
 Rows = list[tuple[int, float | Fraction]]
 
@@ -70,15 +70,8 @@ class TrackBook:
 
     async def write(self, tx: AsyncConnection, done: Sequence[Derived], stale: Sequence[tuple[int, int, int, int]]) -> None:
         """Put what was derived in the place of what was."""
-        keys: list[tuple[int, int, int]] = []
-        for each in done:
-            wide = each.first_day == EVER or each.last_day - each.first_day > MOST_DAYS  # a binding since ever, of periods
-            if not wide:
-                keys += [(*each.track.key, day) for day in range(each.first_day, each.last_day + 1)]
-            if wide or each.to_the_end:
-                await tx.execute(_CLEAR, {"binding": each.track.key[0], "term": each.track.key[1], "first": each.first_day,
-                                          "last": 1 << 30 if each.to_the_end else each.last_day})  # fmt: skip
-        await delete(tx, self._reader, "track_days", ("binding_id", "term", "day"), keys)
+        spans = [(*each.track.key, each.first_day, LAST if each.to_the_end else each.last_day) for each in done]
+        await self._reader.fetch(tx, _CLEAR.format(rows=listed(self._reader.engine_name, ["bigint"] * 4, "$1")), written(spans))
         days = [(*each.track.key, *row.slots, row.state) for each in done for _, row in sorted(each.days.items())]
         await self._storage.bulk(tx, "track_days", ("binding_id", "term", "day", "slot_ms", "energy", "cover", "state"), days)
         await delete(tx, self._reader, "track_heads", ("binding_id", "term"), [each.track.key for each in done])
@@ -118,4 +111,8 @@ _LOST = text("""
     INSERT INTO verdicts (binding_id, term, at_ms, from_ms, verdict, before_mwh, mwh, step_mwh)
     VALUES (:binding, :term, :at, :from, 'sealed', 0, 0, 0) ON CONFLICT DO NOTHING
 """)
-_CLEAR = text("DELETE FROM track_days WHERE binding_id = :binding AND term = :term AND day >= :first AND day <= :last")
+_CLEAR = """
+    DELETE FROM track_days WHERE (binding_id, term, day) IN (
+        SELECT t.binding_id, t.term, t.day FROM ({rows}) r
+        JOIN track_days t ON t.binding_id = r.c0 AND t.term = r.c1 AND t.day >= r.c2 AND t.day <= r.c3)
+"""
