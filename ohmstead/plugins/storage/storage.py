@@ -152,6 +152,27 @@ class Storage:
         """
         return await self.around(work, lambda given: self._writer.write(given, within_s, urgent))
 
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """Nothing is written for the length of the block, which begins in the writer's order. Keep it short. Raises what `write` does."""
+        begun, over = asyncio.get_running_loop().create_future(), asyncio.Event()
+
+        async def hold(tx: AsyncConnection) -> None:
+            begun.set_result(None)
+            await over.wait()
+
+        held = asyncio.create_task(self.write(hold))
+        try:
+            await asyncio.wait({held, begun}, return_when=asyncio.FIRST_COMPLETED)
+            if held.done():
+                await held
+            yield
+        finally:
+            over.set()
+            if not begun.done():
+                held.cancel()
+            await asyncio.wait({held})
+
     def join(self, join: Join) -> Callable[[], None]:
         """Have `await join(tx, group)` run inside the transaction of every group of readings; see Group.
 

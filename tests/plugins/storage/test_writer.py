@@ -247,3 +247,30 @@ async def test_closing_commits_what_waits_and_refuses_what_comes_later(house: St
     assert isinstance(settled[-1], Unavailable) or isinstance(settled[0], Unavailable)
     await house.storage.open()
     assert len(await house.raw("d", "power")) == 50
+
+
+async def test_nothing_is_written_while_all_is_still(house: StoredHouse) -> None:
+    async with house.storage.still():
+        storing = asyncio.create_task(house.store([("d", "power", 1.0, T0)]))
+        async with asyncio.timeout(5):
+            while not house.storage.waiting:
+                await asyncio.sleep(0)
+        assert await house.storage.reader.rows("SELECT 1 FROM readings") == []
+        assert not storing.done()
+    await storing
+    assert await house.raw("d", "power") == [(T0, 1.0)]
+
+
+async def test_who_leaves_before_all_is_still_holds_nothing_up(house: StoredHouse) -> None:
+    async def never() -> None:
+        async with house.storage.still():
+            raise AssertionError("it was still twice at once")
+
+    async with house.storage.still():
+        leaving = asyncio.create_task(never())
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait({leaving}, timeout=5)
+    assert leaving.cancelled()
+    await house.store([("d", "power", 1.0, T0)])
+    assert await house.raw("d", "power") == [(T0, 1.0)]

@@ -172,7 +172,8 @@ class Deriver:
     async def _beside(self, after: int) -> tuple[int | None, Touched]:
         """One portion, derived while readings are stored."""
         async with self._storage.snapshot() as conn:
-            due: Due = await self._storage.write(lambda tx: self._due(conn, after))
+            async with self._storage.still():
+                due = await self._due(conn, after)
             portion = await self._derive(conn, due)
         if portion is None:
             return None, ()
