@@ -12,7 +12,6 @@ import click
 
 from ohmstead.config.cli import output
 from ohmstead.config.cli.output import as_json
-from ohmstead.core.errors import ConfigError
 
 FORMATS = ("csv", "xlsx", "json", "parquet")
 _SPAN = (
@@ -104,7 +103,7 @@ def _into(file: Path, pieces: Any) -> int:
             written = _pour(out, pieces)
         draft.replace(file)
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be written: {error.strerror}; choose another place with -o") from None
+        raise output.unwritable(file, error) from None
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)

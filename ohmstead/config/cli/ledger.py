@@ -11,7 +11,6 @@ import click
 
 from ohmstead.config.cli import output
 from ohmstead.config.cli.output import as_json
-from ohmstead.core.errors import Invalid
 
 F = TypeVar("F", bound=Callable[..., Any])
 PAGE, MOST = 10_000, 100_000  # intervals that are asked for at once, and shown in all
@@ -181,6 +180,8 @@ def intervals(config: Path, /, meter_point: str, resolution: str, layers: bool, 
     with opened(config) as api:
         found = list(islice(api.listing(f"/meter-points/{meter_point}/intervals", {**query, "limit": PAGE}), MOST + 1))
     if len(found) > MOST:
+        from ohmstead.core.errors import Invalid
+
         raise Invalid(f"these are more than {MOST:,}: ask for a shorter span, for a longer --resolution, or for a file by ohmstead export")
     output.data(found, json_, _show_intervals)
 

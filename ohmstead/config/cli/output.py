@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -37,3 +38,10 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return " ".join(str(value).split())
+
+
+def unwritable(file: Path, error: OSError) -> Exception:
+    """What to raise when `file` cannot be written."""
+    from ohmstead.core.errors import ConfigError
+
+    return ConfigError(f"{file}: cannot be written: {error.strerror}; choose another place with -o")

@@ -13,7 +13,6 @@ import click
 from ohmstead.config.cli import output
 from ohmstead.config.cli.files import pairs
 from ohmstead.config.cli.output import as_json
-from ohmstead.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from ohmstead.config.cli.api import Api
@@ -51,7 +50,7 @@ def reconcile(config: Path, /, invoice: str, file: Path | None, json_: bool, dry
         try:
             file.write_text("".join(texts), encoding="utf-8")
         except OSError as error:
-            raise ConfigError(f"{file}: cannot be written: {error.strerror}; choose another place with -o") from None
+            raise output.unwritable(file, error) from None
     output.data(found, json_, lambda _: click.echo("\n".join(texts) if file is None else f"wrote {file}"))
     if not all(each["agrees"] for each in found):
         raise click.exceptions.Exit(1)
@@ -82,6 +81,7 @@ def _keep(api: Api, body: dict[str, Any]) -> None:
 
 def _bodies(config: Path, source: Path, options: dict[str, str]) -> Iterator[dict[str, Any]]:
     from ohmstead.config.cli import readings as work
+    from ohmstead.core.errors import ConfigError
     from ohmstead.core.plugin import Into, InvoiceRow
 
     if source.suffix.lower() in (".yaml", ".yml"):
@@ -97,6 +97,8 @@ def _bodies(config: Path, source: Path, options: dict[str, str]) -> Iterator[dic
 
 def _yaml(source: Path) -> Iterator[dict[str, Any]]:
     from ohmstead.config.yaml_file import read_file
+    from ohmstead.core.errors import ConfigError
+
     document = read_file(source)
     if document.problems:
         raise ConfigError([str(problem) for problem in document.problems])

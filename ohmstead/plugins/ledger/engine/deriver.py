@@ -166,7 +166,7 @@ class Deriver:
 
     @property
     def _crowded(self) -> bool:
-        """Whether readings come in faster than they can be derived beside that; who waits for each answer never crowds."""
+        """Whether readings come in faster than they can be derived beside that."""
         return self._behind and self._storage.waiting >= CROWD
 
     async def _beside(self, after: int) -> tuple[int | None, Touched]:
