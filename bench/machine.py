@@ -18,8 +18,17 @@ from pathlib import Path
 
 def rss_mib(pid: int | None = None) -> float:
     """Resident memory of a process."""
-    for line in Path(f"/proc/{pid or os.getpid()}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
+    return _status_mib(pid or os.getpid(), "VmRSS")
+
+
+def peak_mib(pid: int) -> float:
+    """The most resident memory a process has had. What is told of an ended child begins with its parent's instead."""
+    return _status_mib(pid, "VmHWM")
+
+
+def _status_mib(pid: int, what: str) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(what):
             return int(line.split()[1]) / 1024
     return 0.0
 

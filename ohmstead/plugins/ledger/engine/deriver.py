@@ -50,7 +50,6 @@ REST_S = 1.0  # between two rounds, at least: readings that come meanwhile share
 BEHIND_S = 6.0  # from a reading to its derivation, more or less
 LONG_S = 3.0  # a round that takes longer is behind; the longest rest while so many readings come that some wait to be stored
 TURN_S = 0.2  # of the writer's time that a portion takes, more or less: what people wait for waits meanwhile
-ALONE_S = 0.8  # the same when readings come in faster than they can be derived beside that: fewer, larger portions cost less
 SHARE = 6  # so many times as long as a round took it rests, as long as that is not too long
 CROWD = 20_000  # readings that wait to be stored: as many as a transaction takes
 ARCHIVED = 10  # tracks of a portion whose readings are archived
@@ -177,7 +176,7 @@ class Deriver:
             portion = await self._derive(conn, due)
         if portion is None:
             return None, ()
-        return portion.reached(after), await self._storage.write(lambda tx: self._timed(tx, portion, time.perf_counter(), TURN_S))
+        return portion.reached(after), await self._storage.write(lambda tx: self._timed(tx, portion, time.perf_counter()))
 
     async def _alone(self, after: int) -> tuple[int | None, Touched]:
         """The same in the writer's time: readings wait, and those who send them are slowed to what can be derived.
@@ -187,7 +186,7 @@ class Deriver:
 
         async def work(tx: AsyncConnection) -> tuple[int | None, Touched]:
             began, portion = time.perf_counter(), await self._derive(tx, await self._due(tx, after))
-            return (None, ()) if portion is None else (portion.reached(after), await self._timed(tx, portion, began, ALONE_S))
+            return (None, ()) if portion is None else (portion.reached(after), await self._timed(tx, portion, began))
 
         done: tuple[int | None, Touched] = await self._storage.write(work)
         return done
@@ -320,10 +319,10 @@ class Deriver:
         rows, span = await self.readings.periods(conn, job.track, changes, (job.dirty[0][0], job.dirty[-1][1]))
         return await asyncio.to_thread(deltas, job.track, self.grid, rows, span)
 
-    async def _timed(self, tx: AsyncConnection, portion: Portion, began: float, turn_s: float) -> Touched:
-        """Write it; the next one takes as many tracks as fit into that much of the writer's time."""
+    async def _timed(self, tx: AsyncConnection, portion: Portion, began: float) -> Touched:
+        """Write it; the next one takes as many tracks as fit into TURN_S of the writer's time."""
         touched = await self._write(tx, portion)
-        self._agenda.narrow(int(len(portion.due) * turn_s / (time.perf_counter() - began)))
+        self._agenda.narrow(int(len(portion.due) * TURN_S / (time.perf_counter() - began)))
         return touched
 
     async def _write(self, tx: AsyncConnection, portion: Portion) -> Touched:
