@@ -30,6 +30,7 @@ from ohmstead.core.model import Row
 from ohmstead.plugins.storage.connection import AsyncConnection
 from ohmstead.plugins.storage.group import COLUMNS, BadRow, Group, Marks
 from ohmstead.plugins.storage.letters import Letters, of_row
+from ohmstead.plugins.storage.pace import Pace
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,6 @@ BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 DRAIN_S = 8.0
 RESTART_S = 0.5
 SLICE = 200  # batches settled before others get a turn
-REST, LONGEST_REST_S = 0.5, 0.05  # of the time a commit took; one that had to wait for the database took very long
 AHEAD = 20  # urgent writes in a row, before readings get their turn
 
 Work = Callable[[AsyncConnection], Awaitable[Any]]
@@ -94,7 +94,7 @@ class Writer:
         self._room.set()
         self._closing = self._closed = False
         self._expect_known = False
-        self._usual, self._rested = 0, 0.0  # rows that were under way, and when to wait for them no longer
+        self._pace = Pace(GROUP)
         self._running: asyncio.Task[None] | None = None
         self._settling: asyncio.Task[None] | None = None
         self.joins: tuple[Join, ...] = ()
@@ -218,15 +218,7 @@ class Writer:
                 await self._wake.wait()
 
     def _is_due(self) -> bool:
-        """Whether what waits is all that is to be expected, or was waited for long enough."""
-        found = self.waiting >= self._usual or time.perf_counter() >= self._rested
-        return found or self._closing or isinstance(self._queue[0], Task)
-
-    def _rest(self, rows: int, took_s: float) -> None:
-        """Expect as many rows again as were committed or came meanwhile."""
-        rest_s = min(REST * took_s, LONGEST_REST_S)
-        self._usual, self._rested = min(rows + self.waiting, GROUP), time.perf_counter() + rest_s
-        asyncio.get_running_loop().call_later(rest_s, self._wake.set)
+        return self._pace.is_due(self.waiting) or self._closing or isinstance(self._queue[0], Task)
 
     async def _next(self) -> None:
         if isinstance(self._queue[0], Task):
@@ -242,7 +234,7 @@ class Writer:
         took_s = time.perf_counter() - began
         self._commits.add(took_s)
         self.waiting -= rows
-        self._rest(rows, took_s)
+        asyncio.get_running_loop().call_later(self._pace.rest(rows + self.waiting, took_s), self._wake.set)
         if self.waiting < BOUND:
             self._room.set()
         batches, self._in_hand = self._in_hand, []

@@ -71,7 +71,8 @@ class TrackBook:
     async def write(self, tx: AsyncConnection, done: Sequence[Derived], stale: Sequence[tuple[int, int, int, int]]) -> None:
         """Put what was derived in the place of what was."""
         spans = [(*each.track.key, each.first_day, LAST if each.to_the_end else each.last_day) for each in done]
-        await self._reader.fetch(tx, _CLEAR.format(rows=listed(self._reader.engine_name, ["bigint"] * 4, "$1")), written(spans))
+        if spans:
+            await self._reader.fetch(tx, _CLEAR.format(rows=listed(self._reader.engine_name, ["bigint"] * 4, "$1")), written(spans))
         days = [(*each.track.key, *row.slots, row.state) for each in done for _, row in sorted(each.days.items())]
         await self._storage.bulk(tx, "track_days", ("binding_id", "term", "day", "slot_ms", "energy", "cover", "state"), days)
         await delete(tx, self._reader, "track_heads", ("binding_id", "term"), [each.track.key for each in done])
